@@ -1,0 +1,42 @@
+# Saccade. `make app` sets up and opens the app; `make test` sets up, browser included, and runs every test.
+PYTHON ?= python3.11
+ADDRESS ?= 127.0.0.1
+PORT ?= 8501
+BIN = .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: app setup browser test lint bench clean
+
+app: setup
+	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
+
+setup: .venv/requirements
+
+.venv/bin/python:
+	$$(command -v $(PYTHON) || command -v python3) -m venv .venv
+
+.venv/requirements: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q -r requirements.txt
+	touch $@
+
+.venv/requirements-dev: requirements-dev.txt requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@ .venv/requirements
+
+# A Chromium for the browser tests: one that is there, Debian's package, or Playwright's own.
+browser: .venv/requirements-dev
+	@$(BIN)/python -m tests.browser.chromium
+
+lint: .venv/requirements-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: browser lint
+	$(BIN)/python -m pytest
+
+bench: browser
+	$(BIN)/python -m engine bench
+	$(BIN)/python -m tests.browser.bench
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
