@@ -1,0 +1,1 @@
+"""Room `segmentation`: a label for each pixel (lecture slides 15-77)."""
