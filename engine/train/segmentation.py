@@ -1,0 +1,136 @@
+"""The recipe for networks that label pixels: cross-entropy on every variant, AdamW, one cycle, averaged weights.
+
+References
+1. Long et al. 2015, section 4 (fine-tuning from ImageNet); every variant is trained at once here, not in stages.
+2. Smith and Topin 2018, "Super-Convergence": the one-cycle schedule.
+3. Polyak and Juditsky 1992: the weights that ship are an exponential average over the last steps.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
+
+from engine.data import Segmentation
+from engine.trace import VOID
+from engine.train.augment import view
+
+# variant name -> logits (B, K, h, w); the last one is the model's answer
+Variants = Callable[[nn.Module, Tensor], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training depends on besides the data; all of it goes on the card."""
+
+    epochs: int = 16
+    batch: int = 8
+    crop: int = 288
+    scale: tuple[float, float] = (0.75, 2.0)
+    trunk_rate: float = 3e-4
+    head_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    aside: float = 0.3  # weight of each variant but the last in the loss
+    average: float = 0.998  # decay of the exponential average of weights
+    seed: int = 0
+
+
+class Views(Dataset):
+    """Random views of a data set; the same (seed, epoch, index) gives the same view on every machine."""
+
+    def __init__(self, data: Segmentation, recipe: Recipe, epoch: int) -> None:
+        self.data, self.recipe, self.epoch = data, recipe, epoch
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """(3, S, S) float32 in [-1, 1] and (S, S) int64."""
+        rng = np.random.default_rng((self.recipe.seed, self.epoch, i))
+        rgb, labels = view(*self.data[i], self.recipe.crop, self.recipe.scale, rng)
+        return torch.tensor(rgb.copy()).permute(2, 0, 1).float() / 127.5 - 1, torch.tensor(labels.astype(np.int64))
+
+
+def loss_of(variants: dict[str, Tensor], target: Tensor, aside: float) -> Tensor:
+    """Cross-entropy of the last variant at every pixel, plus `aside` times that of each other at every fourth.
+
+    variants: logits (B, K, h, w); target: (B, H, W) int64, 255 = void. A batch without known pixels gives 0.
+    """
+    *others, last = variants.values()
+    coarse = target[:, 2::4, 2::4]
+    loss = _cross_entropy(last, target)
+    return loss + aside * sum((_cross_entropy(x, coarse) for x in others), torch.zeros(()).to(loss))
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    logits = F.interpolate(logits, target.shape[-2:], mode="bilinear", align_corners=False)
+    total = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
+    return total / (target != VOID).sum().clamp(min=1)
+
+
+def fit(model: nn.Module, variants: Variants, data: Segmentation, recipe: Recipe, out: Path, *,
+        device: str = "cpu", resume: bool = False, steps: int | None = None) -> nn.Module:  # fmt: skip
+    """Train `model` in place of its trunk (`model.trunk`, its early stages frozen) and heads; return averaged weights.
+
+    Writes out/checkpoint.pt after each epoch; `resume` goes on from it. `steps` bounds them (smoke test).
+    """
+    torch.manual_seed(recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    model.to(device, memory_format=torch.channels_last).train()
+    model.trunk.freeze_early()
+    trunk = [p for p in model.trunk.parameters() if p.requires_grad]
+    known = {id(p) for p in model.trunk.parameters()}
+    heads = [p for p in model.parameters() if id(p) not in known]
+    rates = [recipe.trunk_rate, recipe.head_rate]
+    optimizer = torch.optim.AdamW([{"params": trunk}, {"params": heads}], weight_decay=recipe.weight_decay)
+    per_epoch = len(data) // recipe.batch or 1
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=per_epoch * recipe.epochs + 1)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    state = {"model": model, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
+    first = _restore(out / "checkpoint.pt", state) if resume else 0
+    for epoch in range(first, recipe.epochs):
+        loader = DataLoader(Views(data, recipe, epoch), recipe.batch, shuffle=True, drop_last=len(data) > recipe.batch,
+                            generator=torch.Generator().manual_seed(epoch + 1000 * recipe.seed))  # fmt: skip
+        started, losses = time.monotonic(), []
+        for step, (x, target) in enumerate(loader):
+            if steps is not None and step >= steps:
+                return averaged.module.eval()
+            losses.append(_step(model, variants, x.to(device, memory_format=torch.channels_last), target.to(device),
+                                optimizer, schedule, recipe))  # fmt: skip
+            averaged.update_parameters(model)
+            if step % 20 == 0:
+                print(f"epoch {epoch + 1}/{recipe.epochs} step {step}/{per_epoch} loss {np.mean(losses[-20:]):.3f} "
+                      f"{time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
+        torch.save({"epoch": epoch + 1, **{k: v.state_dict() for k, v in state.items()}}, out / "checkpoint.pt")
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe)))
+    return averaged.module.eval()
+
+
+def _step(model, variants, x, target, optimizer, schedule, recipe) -> float:
+    loss = loss_of(variants(model, x), target, recipe.aside)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+    optimizer.step()
+    schedule.step()
+    return float(loss.detach())
+
+
+def _restore(path: Path, state: dict) -> int:
+    """Load a checkpoint into the objects of `state`; the number of epochs done (0 without a checkpoint)."""
+    if not path.exists():
+        return 0
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    for name, thing in state.items():
+        thing.load_state_dict(saved[name])
+    return saved["epoch"]
