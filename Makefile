@@ -5,7 +5,7 @@ PORT ?= 8501
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app setup browser test lint bench clean
+.PHONY: app setup browser test lint bench thumbnails clean
 
 app: setup
 	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
@@ -37,6 +37,9 @@ test: browser lint
 bench: browser
 	$(BIN)/python -m engine bench
 	$(BIN)/python -m tests.browser.bench
+
+thumbnails: .venv/requirements
+	$(BIN)/python -m pages.kit.thumbnails
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,26 @@
+"""Charts that more than one page shows (Plotly); pictures are the viewer's business."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from engine.segmentation.scoring import Scored
+
+HEIGHT = 340
+
+
+def iou(result: Scored, classes: tuple[str, ...]) -> go.Figure:
+    """Bars: intersection over union of each class, in percent, one colour for each variant."""
+    bars = [go.Bar(name=name, x=classes, y=[100 * v for v in s.iou]) for name, s in result.scores.items()]
+    return go.Figure(bars).update_layout(height=HEIGHT, title="IoU of each class, %", yaxis_range=(0, 100))
+
+
+def confusion(result: Scored, classes: tuple[str, ...]) -> go.Figure:
+    """The confusion matrix of the last variant: rows the truth, columns the answer, in percent of the row."""
+    name, matrix = list(result.confusion.items())[-1]
+    share = 100 * matrix / matrix.sum(1, keepdims=True).clip(1)
+    hover = "%{y} called %{x}: %{z:.1f} %, %{customdata:.0f} pixels<extra></extra>"
+    heat = go.Heatmap(z=share, x=classes, y=classes, customdata=matrix, zmin=0, zmax=100, colorscale="Blues",
+                      hovertemplate=hover)  # fmt: skip
+    title = f"{name}: truth (rows) called (columns), % of the row"
+    return go.Figure(heat).update_layout(height=HEIGHT, title=title, yaxis_autorange="reversed")

@@ -1,0 +1,110 @@
+"""Models and what they made of a picture, kept for all visitors: keyed by content, bounded, never by person.
+
+References
+1. Streamlit's cache_resource hands the same object to everybody: models are in eval mode, encodings are not changed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from engine import gallery
+from engine.cards import Card, ModelError
+from pages.kit.picker import Chosen
+
+KEPT = 24  # encodings; one of a 640x480 picture holds about 2 MB
+
+
+@st.cache_resource(show_spinner=False)
+def _model(name: str) -> Any:
+    import torch
+
+    from engine import zoo
+
+    return zoo.load(name, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def model(name: str) -> Any:
+    """The model called `name` on this machine's best device, with a spinner while it loads. Raises ModelError."""
+    with st.spinner("Loading the model ...", show_time=False):
+        return _model(name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _encoding(name: str, key: str, average: bool, _rgb: np.ndarray) -> Any:
+    return _model(name).encode(_rgb, average)
+
+
+def encoding(name: str, key: str, rgb: np.ndarray, average: bool = False) -> Any:
+    """What the trunk of `name` makes of the picture `rgb` with content key `key` (sha256 or gallery name)."""
+    with st.spinner("The network looks at the picture ..."):
+        return _encoding(name, key, average, rgb)
+
+
+def card(name: str) -> Card | None:
+    """The card of a model, None where there is none yet."""
+    try:
+        return Card.read(name)
+    except ModelError:
+        return None
+
+
+@st.cache_resource(show_spinner=False)
+def warm(name: str) -> threading.Thread:
+    """Start to load `name` behind the scenes, once for the server, so that the first visitor does not wait for it."""
+
+    def load() -> None:
+        from engine import zoo
+
+        zoo.load(name)
+
+    thread = threading.Thread(target=load, daemon=True, name=f"warm {name}")
+    thread.start()
+    return thread
+
+
+def ask(choices: Sequence[str]) -> str:
+    """A box to choose a model; one that must be downloaded first is fetched on a click. Returns one that is here."""
+    name = st.selectbox("Model", choices, format_func=_label, key="model", bind="query-params", filter_mode=None)
+    if _here(name):
+        return name
+    from engine.segmentation import published
+
+    wanted = Card.read(name)
+    st.caption(f"{wanted.title} comes from torchvision: {wanted.settings['megabytes']:.0f} MB, fetched once.")
+    if st.button("Download", icon=":material/download:", width="stretch"):
+        bar = st.progress(0.0, "Starting ...")
+        try:
+            published.download(wanted, lambda done, total: bar.progress(
+                min(done / max(total, 1), 1.0), f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"))  # fmt: skip
+        except ModelError as error:
+            bar.empty()
+            st.warning(str(error))
+        else:
+            st.rerun()
+    return choices[0]
+
+
+def truth(chosen: Chosen, card: Card) -> np.ndarray | None:
+    """(H, W) uint8 ground truth of the image in hand in the classes of `card`, None where nobody labelled it so."""
+    labels = card.settings.get("labels")
+    return chosen.truth(labels) if chosen.truth and labels in gallery.LABELS else None
+
+
+def _here(name: str) -> bool:
+    found = card(name)
+    if found is None or found.bundled:
+        return True
+    from engine.segmentation import published
+
+    return published.available(name)
+
+
+def _label(name: str) -> str:
+    found = card(name)
+    return found.title if found else name

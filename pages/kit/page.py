@@ -1,0 +1,89 @@
+"""What stands around every picture: the title row above it, the export bar, and the explanations below it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from engine.cards import Card
+from engine.trace import Trace
+from pages.kit.rooms import PageInfo
+
+STYLE = """<style>
+.stMainBlockContainer {padding: 1.1rem 1.6rem 2rem; max-width: 1800px}
+.stMain h1 {font-size: 1.5rem; padding: 0}
+.st-key-title {margin-bottom: -0.6rem}
+.stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}
+</style>"""
+
+
+def title(page: PageInfo, card: Card | None) -> None:
+    """The title row: what this is, the lecture's claim, and the model's card as a badge that opens."""
+    st.html(STYLE)
+    with st.container(key="title", gap=None):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.title(page.title, anchor=False, width="content")
+            if card is not None:
+                with st.popover(card.line, type="tertiary", icon=":material/badge:", help="The model's card"):
+                    card_text(card)
+        st.markdown(f":gray[{page.claim} Slides {page.slides} · {page.paper}]")
+
+
+def card_text(card: Card) -> None:
+    """All of a model's card in words."""
+    st.markdown(f"**{card.title}** · {card.summary}")
+    averaged = card.figures.get("averaged", {})
+    rows = [
+        {"": words, "validation": _percent(card.figures.get(key)), "averaged over views": _percent(averaged.get(key))}
+        for key, words in FIGURES.items()
+        if key in card.figures
+    ]
+    if rows:
+        st.dataframe(rows, hide_index=True)
+    facts = {"Paper": card.paper, "Data": card.data, "Split": card.split, "Licence": card.licence}
+    st.markdown("\n".join(f"- {name}: {text}" for name, text in facts.items() if text))
+    if card.training:
+        st.caption(f"Trained {card.training.get('minutes', '?')} minutes on {card.training.get('hardware', '?')}, "
+                   f"seed {card.training.get('recipe', {}).get('seed', '?')}.")  # fmt: skip
+    if card.failures:
+        st.markdown("Known failures\n" + "\n".join(f"- {x}" for x in card.failures))
+
+
+FIGURES: Mapping[str, str] = {
+    "pixel_accuracy": "pixel accuracy",
+    "class_accuracy": "class accuracy",
+    "mean_iou": "mean IoU",
+    "fw_iou": "frequency-weighted IoU",
+    "boundary_accuracy": "accuracy within 5 px of a boundary",
+}
+
+
+def _percent(value: Any) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def export(trace: Trace, name: str) -> None:
+    """A popover from which the Trace is taken away: pictures, animation, numbers, or the Trace itself."""
+    from engine import render
+
+    last = len(trace.steps) - 1
+    offers: tuple[tuple[str, str, str, Callable[[], bytes | str]], ...] = (
+        ("Picture (PNG)", "png", "image/png", lambda: render.png(trace, last)),
+        ("Steps as animation (GIF)", "gif", "image/gif", lambda: render.gif(trace)),
+        ("Numbers (CSV)", "csv", "text/csv", lambda: render.csv_text(trace)),
+        ("Trace (ZIP of NPZ and JSON)", "zip", "application/zip", trace.to_zip),
+    )
+    with st.popover("Export", icon=":material/download:"):
+        for label, ending, mime, make in offers:
+            st.download_button(label, make, f"saccade-{name}.{ending}", mime, key=f"export_{name}_{ending}",
+                               on_click="ignore", width="stretch")  # fmt: skip
+
+
+def code(*things: Callable[..., Any] | type) -> None:
+    """The source of what ran, as it stands in the engine."""
+    for thing in things:
+        st.caption(f"`{thing.__module__}.{thing.__qualname__}`")
+        st.code(inspect.getsource(thing))

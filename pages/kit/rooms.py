@@ -1,0 +1,68 @@
+"""The map of the app: which pages there are, in which room, and what of the lecture each one shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.pages_manager import PagesManager
+
+ROOT = Path(__file__).resolve().parents[2]
+ICON, LOGO = str(ROOT / "assets" / "icon.svg"), str(ROOT / "assets" / "logo.svg")
+ROOMS = ("segmentation",)  # in the order of the lecture; more rooms come with their pages
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """One page: `path` below the root, `url` its address, `claim` the lecture's point in one sentence.
+
+    paper: authors and year. slides: of the lecture. models: names of the cards whose figures stand on it.
+    thumbnail: a picture below assets/, made from a real trace by `make thumbnails`.
+    """
+
+    room: str
+    title: str
+    path: str
+    url: str
+    claim: str
+    paper: str
+    slides: str
+    models: tuple[str, ...]
+    thumbnail: str
+    icon: str
+
+
+FCN = PageInfo(
+    room="segmentation",
+    title="Fully convolutional network",
+    path="pages/segmentation/fcn.py",
+    url="fcn",
+    claim="The deep map knows **what** but hardly **where**. Each skip adds finer **where**.",
+    paper="Long, Shelhamer, Darrell 2015",
+    slides="39-43",
+    models=("fcn-scenes", "fcn-animals"),
+    thumbnail="thumbnails/fcn.webp",
+    icon=":material/layers:",
+)
+PAGES = (FCN,)
+
+
+# Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one
+# of our pages with the dialog "Page not found" before app.py runs: close it again.
+_CLOSE_DIALOG = "<script>document.querySelector('[role=dialog] button')?.click()</script>"
+
+
+def navigation() -> StreamlitPage:
+    """The sidebar's menu, pages grouped by room; returns the page to run."""
+    if PagesManager.uses_pages_directory:
+        st.html(_CLOSE_DIALOG, unsafe_allow_javascript=True)
+    menu = {"": [st.Page(ROOT / "pages/home/home.py", title="Home", icon=":material/home:", default=True)]}
+    for room in ROOMS:
+        menu[room.capitalize()] = [
+            st.Page(ROOT / page.path, title=page.title, icon=page.icon, url_path=page.url)
+            for page in PAGES
+            if page.room == room
+        ]
+    return st.navigation(menu)

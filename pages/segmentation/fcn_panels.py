@@ -1,0 +1,141 @@
+"""What the FCN page asks and explains: the gain of each skip, and the tabs below the picture."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine import render
+from engine.metrics import BAND
+from engine.segmentation import fcn, fcn_model
+from engine.segmentation.fcn import VARIANTS
+from engine.segmentation.scoring import score
+from engine.trace import Layer, Step, Trace
+from pages.kit import charts
+from pages.kit.page import FIGURES, code
+from pages.kit.viewer import Pick
+
+STRIDES = {"g32": "stride 32", "g16": "skip, stride 16", "g8": "skip, stride 8"}
+# Long et al. 2015, table 2: a subset of PASCAL VOC 2011 validation, 21 classes
+PAPER = {"32s": (89.1, 73.3, 59.4, 81.4), "16s": (90.0, 75.7, 62.4, 83.0), "8s": (90.3, 75.9, 62.7, 83.2)}
+
+
+def ask_gains() -> tuple[float, float, float]:
+    """The gain of each stride, in the URL; three buttons set the paper's variants."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for name, gains in VARIANTS.items():
+            st.button(f"FCN-{name}", key=f"set_{name}", on_click=_set, args=(gains,), help=_help(name), width="stretch")
+    return tuple(_ask_gain(key, label) for key, label in STRIDES.items())
+
+
+def ask_average() -> bool:
+    """Whether to average over views, in the URL."""
+    return st.toggle("Average over six views", key="average", bind="query-params",
+                     help="Three sizes, each also mirrored: calmer borders for six times the work.")  # fmt: skip
+
+
+def _ask_gain(key: str, label: str) -> float:
+    words, slider = st.columns([1, 1.4], vertical_alignment="center", gap="small")
+    words.markdown(label)
+    with slider:
+        return st.slider(label, 0.0, 2.0, 1.0, 0.1, format="× %.1f", key=key, bind="query-params",
+                         label_visibility="collapsed")  # fmt: skip
+
+
+def _set(gains: tuple[float, float, float]) -> None:
+    st.session_state.update(zip(STRIDES, gains, strict=True))
+
+
+def _help(name: str) -> str:
+    heard = [label for label, gain in zip(STRIDES.values(), VARIANTS[name], strict=True) if gain]
+    return "Listen to " + ", ".join(heard)
+
+
+def what_you_see(model, pick: Pick | None) -> None:
+    """The claim in plain words, and what to try."""
+    if not isinstance(model, fcn_model.FcnModel):
+        st.markdown(f"**{model.card.title}**, {model.card.paper}. {model.card.summary} Compare its outlines with those "
+                    "of our small models: the same picture, the same steps, other data.")  # fmt: skip
+        return
+    fields = model.fields
+    st.markdown(
+        f"A cell of the **stride-32** map covers 32 x 32 pixels and sees {fields.s32.size:.0f}: enough to know *what* "
+        f"is there, too coarse to say *where* it ends. The skips bring back maps with smaller cells and smaller fields "
+        f"({fields.s16.size:.0f} and {fields.s8.size:.0f} pixels): they know edges, not things. Added up, blobs get "
+        "outlines.\n\n"
+        "**Try:** mute *skip, stride 8* and watch thin things go · mute *stride 32* and see that edges without "
+        "meaning are not enough · wipe *Learned upsampling* against *Labels* · choose the layer *adds, stride 8* and "
+        "one class to see what the skip pushes up and down · click a pixel to see what its answer listens to."
+    )
+    if pick is not None:
+        st.caption(f"The last step shows what the answer at x {pick.x:.0f}, y {pick.y:.0f} listens to: the gradient of "
+                   "its top score. It is far smaller than the field that the arithmetic allows.")  # fmt: skip
+
+
+def formula(model, encoding, gains, pick: Pick | None) -> None:
+    """The sum of the three strides with the numbers of one pixel."""
+    h, w = encoding.rgb.shape[:2]
+    x, y = (pick.x, pick.y) if pick else (w / 2, h / 2)
+    best, *others = model.explain(encoding, gains, x, y)
+    st.caption(f"At x {x:.0f}, y {y:.0f}" + ("" if pick else ", the middle; click the picture for another pixel"))
+    st.latex(
+        r"z_k = \underbrace{g_{32}\,U_{16}U_{32}s^{32}_k}_{\text{stride 32}} + "
+        r"\underbrace{g_{16}\,U_{16}s^{16}_k}_{\text{stride 16}} + \underbrace{g_{8}\,s^{8}_k}_{\text{stride 8}}"
+        rf",\qquad z_{{\text{{{best.name}}}}} = {best.parts[0]:.2f} {best.parts[1]:+.2f} {best.parts[2]:+.2f}"
+        rf" = {best.logit:.2f},\qquad p = \frac{{e^{{z}}}}{{\sum_j e^{{z_j}}}} = {best.probability:.3f}"
+    )
+    st.dataframe([{"class": r.name, **{f"{label} adds": round(p, 2) for label, p in zip(STRIDES.values(), r.parts,
+                                                                                         strict=True)},
+                   "logit": round(r.logit, 2), "probability": round(r.probability, 3)} for r in (best, *others)],
+                 hide_index=True)  # fmt: skip
+    st.caption(
+        "s: the 1x1 score heads. U: the transposed convolutions, which start bilinear and learn. g: the sliders."
+    )
+
+
+def paper(model, encoding, truth) -> None:
+    """The paper's figure 4 made again on this picture, and its table 2 beside our figures."""
+    labels = {f"FCN-{name}": labels for name, labels in model.all_labels(encoding).items()}
+    if truth is not None:
+        labels["Ground truth"] = truth
+    steps = tuple(Step(name, "", (Layer("labels", name, data),)) for name, data in labels.items())
+    figure = Trace(encoding.rgb, {}, steps, model.card.classes, model.colours)
+    for i, column in enumerate(st.columns(4)[: len(steps)]):
+        column.image(render.render(figure, i, opacity=1.0), steps[i].title, width="stretch", output_format="JPEG")
+    ours = model.card.figures.get("variants", {})
+    rows = [{"": f"FCN-{name}"} | _columns("paper", values) | _columns("here", _ours(ours.get(name, {})))
+            for name, values in PAPER.items()]  # fmt: skip
+    st.dataframe(rows, hide_index=True)
+    st.caption("Paper: VGG-16 trunk, PASCAL VOC 2011, 21 classes, table 2. Here: EfficientNet-Lite0, our validation "
+               f"pictures of {model.card.data}. Compare the order of the rows, not the columns.")  # fmt: skip
+
+
+def _columns(who: str, values: tuple[float, ...]) -> dict[str, str]:
+    names = ("pixel", "class", "mean IoU", "fw IoU")
+    return {f"{who}, {name}": f"{value:.1f} %" for name, value in zip(names, values, strict=False)}
+
+
+def _ours(figures: dict[str, float]) -> tuple[float, ...]:
+    keys = ("pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou")
+    return tuple(100 * figures[key] for key in keys if key in figures)
+
+
+@st.fragment
+def scored(model, encoding, truth) -> None:
+    """Each variant against the ground truth of this picture."""
+    width = st.slider("Boundary width in pixels", 1, 20, int(BAND), key="band", bind="query-params", width=320)
+    result = score(truth, model.all_labels(encoding), len(model.card.classes), width)
+    words = {**FIGURES, "boundary_accuracy": f"accuracy within {width} px of a boundary"}
+    st.dataframe([{"": f"FCN-{name}", **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}
+                  for name, s in result.scores.items()], hide_index=True)  # fmt: skip
+    left, right = st.columns(2)
+    iou, confusion = charts.iou(result, model.card.classes), charts.confusion(result, model.card.classes)
+    left.plotly_chart(iou, key="iou_chart", alt="IoU of each class and variant")
+    right.plotly_chart(confusion, key="confusion_chart", alt="Confusion matrix of the last variant")
+
+
+def source(model) -> None:
+    """The code that made this picture."""
+    if isinstance(model, fcn_model.FcnModel):
+        code(fcn.FCN, fcn_model.FcnModel.trace, fcn.transposed_bilinear)
+    else:
+        code(type(model))
