@@ -1,0 +1,58 @@
+// The keyboard: on the viewer always, and from the bare page where one viewer is alone on it.
+import { registry } from "./registry.js";
+
+const TYPING = "input:not([type=range]):not([type=checkbox]), select, textarea, [contenteditable]";
+
+/** @param {import("./viewer.js").Viewer} viewer @returns {() => void} takes the keys back */
+export function listenToKeys(viewer) {
+  const { wrap } = viewer.refs;
+  const inside = (e) => { if (!e.target.closest(TYPING)) press(viewer, e, true); };
+  const outside = (e) => {
+    const idle = e.target === document.body && registry().viewers.size === 1;
+    if (idle) press(viewer, e, false);
+  };
+  wrap.addEventListener("keydown", inside);
+  document.addEventListener("keydown", outside);
+  return () => {
+    wrap.removeEventListener("keydown", inside);
+    document.removeEventListener("keydown", outside);
+  };
+}
+
+function press(viewer, event, inside) {
+  if (!viewer.film || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const onButton = event.target.closest?.("button, summary, input"), onRange = event.target.matches?.("input");
+  const act = action(viewer, event, inside, onButton, onRange);
+  if (!act) return;
+  event.preventDefault();
+  event.stopPropagation();
+  act();
+}
+
+function action(viewer, { key, shiftKey, target }, inside, onButton, onRange) {
+  const { rail, stage, toolbar } = viewer, last = viewer.film.trace.steps.length - 1;
+  if (onRange) return null; // sliders and boxes keep their keys
+  if (shiftKey && inside && key.startsWith("Arrow")) {
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
+    return () => stage.cross(dx, dy);
+  }
+  const everywhere = {
+    ArrowLeft: () => rail.go(viewer.step - 1), ArrowRight: () => rail.go(viewer.step + 1),
+    f: () => toolbar.fullScreen(),
+  };
+  if (everywhere[key]) return () => followFocus(viewer, target, everywhere[key]);
+  if (!inside) return null;
+  if ((key === " " || key === "Enter") && onButton) return null; // it presses the button
+  return {
+    Home: () => rail.go(0), End: () => rail.go(last), " ": () => rail.toggle(), w: () => toolbar.act("wipe"),
+    "+": () => stage.zoom(1.5), "=": () => stage.zoom(1.5), "-": () => stage.zoom(1 / 1.5), 0: () => stage.reset(),
+    Enter: () => viewer.pickCursor(),
+    Escape: viewer.full ? () => toolbar.fullScreen() : stage.cursor ? () => stage.read(null) : null,
+  }[key];
+}
+
+/** Where a step of the rail has the focus, the focus goes with the step. */
+function followFocus(viewer, target, act) {
+  act();
+  if (viewer.refs.rail.contains(target)) viewer.rail.buttons[viewer.step].focus({ preventScroll: true });
+}

@@ -1,0 +1,114 @@
+// The side panel: classes, view, layers, the pixel that is read, the step's numbers, the table behind the picture.
+import { fillSelect, make, refs } from "./dom.js";
+import { gradient, signed } from "./palette.js";
+import { aspect } from "./paint.js";
+import { isLogits, perClass } from "./film.js";
+import { Legend } from "./legend.js";
+import { scoreScale } from "./scores.js";
+import { className, short } from "./reading.js";
+import { behindTable, readingRows, tableOf } from "./tables.js";
+
+export class Panel {
+  /** @param {import("./viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.element = viewer.refs.template.content.firstElementChild.cloneNode(true);
+    this.refs = refs(this.element);
+    this.legend = new Legend(viewer, this.refs.legend);
+    const { palette, cls, threshold, behind } = this.refs;
+    palette.addEventListener("change", () => viewer.set({ palette: palette.value }));
+    cls.addEventListener("change", () => viewer.set({ cls: cls.value }));
+    threshold.addEventListener("input", () => viewer.set({ threshold: Number(threshold.value) }, { later: true }));
+    behind.addEventListener("toggle", () => viewer.film && this.updateBehind());
+    this.element.addEventListener("click", (e) => {
+      const button = e.target.closest("button");
+      if (button?.dataset.do === "all") viewer.set({ hidden: [] });
+      if (button?.dataset.set) viewer.set({ [button.dataset.set]: button.dataset.value });
+    });
+  }
+
+  get step() { return this.viewer.film.trace.steps[this.viewer.step]; }
+
+  forget() {
+    this.legend.forget();
+    this.layerSign = "";
+  }
+
+  update() {
+    const { viewer, step } = this, { film: { trace }, state } = viewer, r = this.refs;
+    const shares = this.legend.shares(step);
+    this.legend.update(shares);
+    r.classCard.hidden = !trace.classes.length;
+    r.legendHint.textContent = shares.length ? "Click hides a class, double click shows it alone."
+      : "This step does not name classes.";
+    r.palette.value = state.palette;
+    this.updateView();
+    this.updateLayers();
+    this.updatePixel();
+    r.numberCard.hidden = !step.table;
+    r.numbers.replaceChildren(...(step.table ? [tableOf(step.table.columns, step.table.rows)] : []));
+    r.behind.hidden = !shares.length;
+    this.updateBehind();
+  }
+
+  updateView() {
+    const { viewer, step } = this, { film: { trace }, state, look } = viewer, r = this.refs;
+    const shown = step.layers.filter((l) => look.on(step, l)), logits = step.layers.some(isLogits);
+    const byClass = shown.some((l) => perClass(l) || aspect(l, look) === "probability");
+    r.viewCard.hidden = !trace.steps.some((s) => s.layers.some((l) => isLogits(l) || l.kind === "heat"));
+    for (const button of r.views.children) {
+      button.setAttribute("aria-pressed", String(state.view === button.dataset.value));
+      button.disabled = !logits;
+    }
+    r.classRow.hidden = !byClass;
+    fillSelect(r.cls, trace.classes.map((name) => [name, name]), trace.classes[look.cls] ?? "");
+    r.thresholdRow.hidden = !shown.some((l) => aspect(l, look) === "probability");
+    r.threshold.value = state.threshold;
+    r.thresholdText.textContent = state.threshold.toFixed(2);
+    r.bars.replaceChildren(...shown.flatMap((l) => this.bar(l)));
+  }
+
+  /** The colour scale of a layer with its ends and its unit. */
+  bar(layer) {
+    const { look, film: { trace } } = this.viewer, what = aspect(layer, look);
+    if (!["heat", "probability", "entropy", "margin"].includes(what)) return [];
+    if (what === "probability" && look.mode !== "fill") return []; // it is cut at the threshold and has no scale
+    const { low, high, unit } = what === "heat" ? { low: layer.range[0], high: layer.range[1], unit: layer.unit }
+      : scoreScale(what, layer.shape[0]);
+    const ramp = make("div", { class: "ramp", "aria-hidden": "true" }), ends = signed(low, high)
+      ? [-Math.max(-low, high), Math.max(-low, high)] : [low, high];
+    ramp.style.background = gradient(low, high);
+    const name = className(trace, look.cls), title = what === "heat" ? layer.name + (perClass(layer) ? `, ${name}` : "")
+      : what === "probability" ? `probability of ${name}` : what;
+    const texts = [short(ends[0]), unit, short(ends[1])].map((text) => make("span", {}, text));
+    return [make("div", { class: "bar" }, [make("div", {}, title), ramp, make("div", { class: "ends" }, texts)])];
+  }
+
+  updateLayers() {
+    const { viewer, step } = this, r = this.refs, sign = JSON.stringify(step.layers.map((l) => [l.name, l.kind]));
+    r.layerCard.hidden = !step.layers.length;
+    if (sign !== this.layerSign) {
+      this.layerSign = sign;
+      r.layers.replaceChildren(...step.layers.map((layer) => {
+        const box = make("input", { type: "checkbox" });
+        const turn = () => viewer.set({ layers: { ...viewer.state.layers, [layer.name]: box.checked } });
+        box.addEventListener("change", turn);
+        return make("label", { class: "check" }, [box, make("span", {}, layer.name)]);
+      }).reverse()); // the topmost first, as it lies
+    }
+    const boxes = [...r.layers.querySelectorAll("input")].reverse();
+    boxes.forEach((box, j) => { box.checked = viewer.look.on(step, step.layers[j]); });
+  }
+
+  updatePixel() {
+    const reading = this.viewer.stage.reading();
+    this.refs.pixel.replaceChildren(...(reading ? readingRows(this.viewer, reading)
+      : [make("span", { class: "soft" }, "Point at the picture, or press Shift and an arrow key on it.")]));
+  }
+
+  updateBehind() {
+    const { behind, table } = this.refs, { film, look } = this.viewer;
+    const content = behind.open && !behind.hidden ? behindTable(film, this.step, look.smooth) : null;
+    table.replaceChildren(...(content ? [content] : []));
+  }
+}

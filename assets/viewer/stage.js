@@ -1,0 +1,251 @@
+// The picture itself: canvas, camera, pointer, and the small reading beside it.
+import { drawCell, drawStep } from "./scene.js";
+import { Recent } from "./film.js";
+import { bound, placeOf, wholePicture, zoomAbout } from "./gestures.js";
+import { readPixel } from "./reading.js";
+import { readingRows } from "./tables.js";
+
+const FRAMES = 96e6; // bytes that finished frames may take
+
+export class Stage {
+  /** @param {import("./viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.canvas = viewer.refs.canvas;
+    this.context = this.canvas.getContext("2d");
+    this.camera = null;
+    this.pointers = new Map();
+    this.forget();
+    this.cursor = null; // the pixel that is read: {x, y} in whole image pixels, {keys: true} where keys moved it
+    this.listen();
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(viewer.refs.stage);
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    this.frames.clear();
+  }
+
+  get size() { return [this.canvas.width, this.canvas.height]; }
+  get image() { return [this.viewer.film.trace.width, this.viewer.film.trace.height]; }
+  get ratio() { return this.canvas.width / Math.max(1, this.canvas.clientWidth); }
+  get place() { return placeOf(this.camera, ...this.image, ...this.size); }
+
+  resize() {
+    const density = window.devicePixelRatio || 1;
+    const W = Math.max(1, Math.round(this.canvas.clientWidth * density));
+    const H = Math.max(1, Math.round(this.canvas.clientHeight * density));
+    if (W === this.canvas.width && H === this.canvas.height) return;
+    this.canvas.width = W;
+    this.canvas.height = H;
+    this.forget();
+    this.viewer.draw();
+  }
+
+  /** Drop the finished frames. */
+  forget() {
+    this.frames?.clear();
+    const limit = Math.max(2, Math.floor(FRAMES / (4 * this.canvas.width * this.canvas.height)));
+    this.frames = new Recent(limit, (bitmap) => bitmap.close());
+  }
+
+  /** A new film: the camera stays where the frame is the same. */
+  accept() {
+    this.forget();
+    if (this.camera && this.shape === this.image.join()) return;
+    this.shape = this.image.join();
+    this.camera = wholePicture(...this.image);
+    this.cursor = null;
+  }
+
+  /** A step as the canvas would show it, finished, so that stepping and wiping only copy. @returns {ImageBitmap} */
+  frame({ step, only }) {
+    const { viewer, canvas: { width, height } } = this, place = this.place;
+    const sign = [step, only, viewer.look.sign, place.scale, place.left, place.top].join(" ");
+    return this.frames.get(sign, () => {
+      const sheet = new OffscreenCanvas(width, height);
+      drawStep(sheet.getContext("2d"), viewer.film, step, viewer.look, place, { only, line: 2 * this.ratio });
+      return sheet.transferToImageBitmap();
+    });
+  }
+
+  draw() {
+    const { viewer, context, canvas: { width, height } } = this, [left, right] = viewer.wipe.sides();
+    this.camera = bound(this.camera, ...this.image, ...this.size);
+    const place = this.place, split = left ? viewer.wipe.split(place) : 0;
+    const copy = (side, x0, x1) => {
+      if (x1 > x0) context.drawImage(this.frame(side), x0, 0, x1 - x0, height, x0, 0, x1 - x0, height);
+    };
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    if (left) copy(left, 0, split);
+    copy(right, split, width);
+    this.drawHovered(left, right, place);
+    if (this.cursor?.keys) this.drawCross(place);
+  }
+
+  /** The cell under the cursor and its receptive field, where a grid of cells is shown. */
+  drawHovered(left, right, place) {
+    const { viewer } = this, reading = this.reading();
+    if (!reading?.cell) return;
+    const side = reading.onLeft ? left : right, step = viewer.film.trace.steps[side.step];
+    if (side.only !== undefined || !viewer.look.on(step, reading.cell.layer)) return;
+    drawCell(this.context, reading.cell, viewer.look, place, 2 * this.ratio);
+  }
+
+  drawCross({ scale, left, top }) {
+    const { context } = this, X = (this.cursor.x + 0.5) * scale + left, Y = (this.cursor.y + 0.5) * scale + top;
+    for (const [width, colour] of [[4, "rgba(0,0,0,.6)"], [2, "#fff"]]) {
+      context.lineWidth = width * this.ratio;
+      context.strokeStyle = colour;
+      context.beginPath();
+      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        context.moveTo(X + dx * 4 * this.ratio, Y + dy * 4 * this.ratio);
+        context.lineTo(X + dx * 12 * this.ratio, Y + dy * 12 * this.ratio);
+      }
+      context.stroke();
+    }
+  }
+
+  /** Canvas pixels of a pointer event. */
+  at(event) {
+    const box = this.canvas.getBoundingClientRect(), [W, H] = this.size;
+    return [((event.clientX - box.left) / box.width) * W, ((event.clientY - box.top) / box.height) * H];
+  }
+
+  /** Image coordinates of a pointer event, null outside the image. */
+  imageAt(event) {
+    const [X, Y] = this.at(event), { scale, left, top } = this.place, [width, height] = this.image;
+    const x = (X - left) / scale, y = (Y - top) / scale;
+    return x >= 0 && y >= 0 && x < width && y < height ? { x, y } : null;
+  }
+
+  listen() {
+    const { canvas, viewer } = this;
+    const on = (name, act, options) => canvas.addEventListener(name, (e) => viewer.film && act(e), options);
+    on("pointerdown", (e) => this.down(e));
+    on("pointermove", (e) => this.move(e));
+    on("pointerup", (e) => this.up(e));
+    on("pointercancel", (e) => this.up(e, true));
+    on("pointerleave", (e) => { if (e.pointerType !== "touch" && !this.pointers.size) this.read(null); });
+    on("dblclick", () => this.reset());
+    on("blur", () => { if (this.cursor?.keys) this.read(null); });
+    on("wheel", (e) => {
+      const active = viewer.refs.wrap.getRootNode().activeElement === canvas;
+      if (!e.ctrlKey && !active && this.camera.zoom === 1 && !viewer.full) return; // the page scrolls
+      e.preventDefault();
+      const step = e.deltaMode ? e.deltaY * 16 : e.deltaY;
+      this.zoom(Math.exp(-Math.max(-200, Math.min(200, step)) / (e.ctrlKey ? 150 : 350)), ...this.at(e));
+      this.moved(e);
+    }, { passive: false });
+  }
+
+  down(event) {
+    if (event.button > 0) return;
+    try { this.canvas.setPointerCapture(event.pointerId); } catch { /* the pointer is gone already */ }
+    this.pointers.set(event.pointerId, { at: this.at(event), start: this.at(event), moved: this.pointers.size > 0 });
+    if (this.pointers.size === 2) this.read(null);
+  }
+
+  move(event) {
+    const held = this.pointers.get(event.pointerId), at = this.at(event);
+    if (!held) {
+      this.moved(event);
+      return;
+    }
+    if (Math.hypot(at[0] - held.start[0], at[1] - held.start[1]) > 4 * this.ratio) held.moved = true;
+    const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId).map(([, p]) => p);
+    const scale = this.place.scale;
+    if (others.length) {
+      const [other] = others, gap = (p) => Math.hypot(p[0] - other.at[0], p[1] - other.at[1]);
+      this.zoom(gap(at) / Math.max(1, gap(held.at)), (at[0] + other.at[0]) / 2, (at[1] + other.at[1]) / 2);
+      this.pan((at[0] - held.at[0]) / scale / 2, (at[1] - held.at[1]) / scale / 2);
+    } else if (this.camera.zoom > 1 && held.moved) {
+      this.pan((at[0] - held.at[0]) / scale, (at[1] - held.at[1]) / scale);
+      this.viewer.refs.stage.classList.add("dragging");
+      this.read(null);
+    } else this.moved(event);
+    held.at = at;
+  }
+
+  up(event, cancelled = false) {
+    const held = this.pointers.get(event.pointerId);
+    this.pointers.delete(event.pointerId);
+    this.viewer.refs.stage.classList.remove("dragging");
+    if (!held || held.moved || cancelled) return;
+    if (event.pointerType === "touch") this.moved(event);
+    const point = this.imageAt(event);
+    const again = event.timeStamp - (this.upTime ?? -1e9) < 350; // the second half of a double click
+    this.upTime = event.timeStamp;
+    if (point && !again) this.viewer.pick(point.x, point.y);
+  }
+
+  /** Read the pixel under the pointer, once a frame. */
+  moved(event) {
+    const point = this.imageAt(event);
+    this.read(point && { x: Math.floor(point.x), y: Math.floor(point.y), X: event.clientX, Y: event.clientY });
+  }
+
+  /** Move the keyboard's cross by a share of the picture. */
+  cross(dx, dy) {
+    const [width, height] = this.image, from = this.cursor ?? { x: width / 2, y: height / 2 };
+    const to = (at, d, n) => Math.floor(Math.min(n - 1, Math.max(0, at + d * Math.max(1, n / 50))));
+    this.read({ x: to(from.x, dx, width), y: to(from.y, dy, height), keys: true });
+  }
+
+  read(cursor) {
+    if (cursor === this.cursor) return;
+    this.cursor = cursor;
+    this.viewer.scheduleReading();
+  }
+
+  /** What is read at the cursor, and whether it lies left of the wipe. */
+  reading() {
+    const { viewer, cursor } = this;
+    if (!cursor || !viewer.film) return null;
+    const sign = `${cursor.x} ${cursor.y} ${viewer.version}`;
+    if (this.last?.sign === sign) return this.last.value;
+    const [left, right] = viewer.wipe.sides(), place = this.place;
+    const onLeft = left !== null && (cursor.x + 0.5) * place.scale + place.left < viewer.wipe.split(place);
+    const { trace } = viewer.film, step = trace.steps[(onLeft ? left : right).step];
+    this.last = { sign, value: { ...readPixel(trace, step, cursor.x, cursor.y, viewer.look), onLeft } };
+    return this.last.value;
+  }
+
+  /** Put the small reading beside the cursor, never outside the stage. */
+  showTip() {
+    const { tip, stage } = this.viewer.refs, reading = this.reading();
+    tip.hidden = !reading;
+    if (!reading) return;
+    tip.replaceChildren(...readingRows(this.viewer, reading, 3));
+    const box = stage.getBoundingClientRect(), { place, ratio, cursor } = this;
+    const X = cursor.keys ? ((cursor.x + 0.5) * place.scale + place.left) / ratio : cursor.X - box.left;
+    const Y = cursor.keys ? ((cursor.y + 0.5) * place.scale + place.top) / ratio : cursor.Y - box.top;
+    const w = tip.offsetWidth, h = tip.offsetHeight, gap = 16;
+    const x = X + gap + w <= box.width - 4 ? X + gap : X - gap - w;
+    const y = Y + gap + h <= box.height - 4 ? Y + gap : Y - gap - h;
+    const inside = (v, size, room) => Math.round(Math.max(4, Math.min(v, room - size - 4)));
+    tip.style.transform = `translate(${inside(x, w, box.width)}px, ${inside(y, h, box.height)}px)`;
+  }
+
+  zoom(factor, X = this.canvas.width / 2, Y = this.canvas.height / 2) {
+    this.camera = zoomAbout(this.camera, factor, X, Y, ...this.image, ...this.size);
+    this.changed();
+  }
+
+  pan(dx, dy) {
+    this.camera = bound({ ...this.camera, x: this.camera.x - dx, y: this.camera.y - dy }, ...this.image, ...this.size);
+    this.changed();
+  }
+
+  reset() {
+    this.camera = wholePicture(...this.image);
+    this.changed();
+  }
+
+  changed() {
+    this.viewer.refs.stage.classList.toggle("zoomed", this.camera.zoom > 1);
+    this.viewer.requestDraw();
+  }
+}

@@ -1,0 +1,54 @@
+// Rows of text and numbers: the reading of a pixel, a step's table, the table behind the picture.
+import { make, swatch } from "./dom.js";
+import { css } from "./palette.js";
+import { className, short } from "./reading.js";
+import { classMeans } from "./scores.js";
+import { isLogits, labelLayer } from "./film.js";
+
+/** 0.914 as ".91" */
+export const chance = (p) => (p >= 0.995 ? "1.00" : p.toFixed(2).replace(/^0/, ""));
+
+/** 0.37 as "37 %", small shares with one more digit. */
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return "< 0.1 %";
+  return `${share > 0 && share < 0.0995 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`;
+}
+
+/** A pixel's reading as elements; `limit` bounds the scores of layers. */
+export function readingRows({ film: { trace }, look }, reading, limit = Infinity) {
+  const row = (colour, name, value, soft) => make("div", soft ? { class: "soft" } : {}, [
+    ...(colour ? [swatch(css(colour))] : []), make("span", { class: "name" }, name),
+    make("span", { class: "value" }, value)]);
+  const rows = [make("b", {}, `x ${reading.x} y ${reading.y}`)];
+  const { top, label, scores } = reading;
+  for (const [k, p] of top) rows.push(row(look.colours[k], className(trace, k), chance(p)));
+  if (!top.length && label !== null) rows.push(row(look.colours[label], className(trace, label), ""));
+  for (const { name, text, of } of scores.slice(0, limit)) {
+    rows.push(row(null, of ? `${name}, ${of}` : name, text, true));
+  }
+  return rows;
+}
+
+const cellOf = (tag, value) => make(tag, { class: typeof value === "number" || value === null ? "number" : false,
+  scope: tag === "th" ? "row" : false }, typeof value === "number" || value === null ? short(value) : value);
+
+/** @param {string[]} columns @param {(string|number|null)[][]} rows */
+export function tableOf(columns, rows) {
+  const numeric = columns.map((_, i) => rows.length > 0 && rows.every((r) => typeof r[i] !== "string"));
+  const head = columns.map((c, i) => make("th", { scope: "col", class: numeric[i] ? "number" : false }, c));
+  const body = rows.map((r) => make("tr", {}, r.map((v, i) => cellOf(i === 0 ? "th" : "td", v))));
+  return make("table", {}, [make("thead", {}, [make("tr", {}, head)]), make("tbody", {}, body)]);
+}
+
+/** Class, pixels, share and mean probability of what is shown in a step; null where it has no classes. */
+export function behindTable(film, step, smooth) {
+  const layer = labelLayer(step);
+  if (!layer) return null;
+  const labels = film.labels(layer, smooth), count = film.areas(layer, smooth), [w, h] = film.size(layer);
+  const means = isLogits(layer)
+    && film.maps.get(`means ${layer.uid} ${smooth}`, () => classMeans(layer.data, layer.shape, labels, h, w));
+  const rows = Array.from(count, (n, k) => [k, n]).filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
+  return tableOf(["class", "pixels", "share", ...(means ? ["mean probability"] : [])],
+    rows.map(([k, n]) => [className(film.trace, k), n, percent(n / labels.length),
+      ...(means ? [means[k] ?? null] : [])]));
+}

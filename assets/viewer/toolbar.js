@@ -1,0 +1,118 @@
+// The row of controls under the picture, full screen, and the picture as a file.
+import { drawStep } from "./scene.js";
+
+const PLAY = "M4 2.5v11l9-5.5z", PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
+const SMALL = 1000; // pictures whose longer side is below this are saved at twice their size
+
+export class Toolbar {
+  /** @param {import("./viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    const { tools, opacity } = viewer.refs;
+    tools.addEventListener("click", (e) => this.press(e.target.closest("button")));
+    opacity.addEventListener("input", () => viewer.set({ opacity: Number(opacity.value) }, { later: true }));
+    this.onFull = () => this.update();
+    document.addEventListener("fullscreenchange", this.onFull);
+  }
+
+  destroy() {
+    document.removeEventListener("fullscreenchange", this.onFull);
+  }
+
+  press(button) {
+    if (!button || !this.viewer.film) return;
+    if (button.dataset.set) {
+      const { set, value } = button.dataset;
+      this.viewer.set({ [set]: set === "smooth" ? value === "true" : value });
+    } else this.act(button.dataset.do);
+  }
+
+  act(name) {
+    const { viewer } = this, { rail, stage } = viewer;
+    ({
+      play: () => rail.toggle(),
+      previous: () => rail.go(viewer.step - 1),
+      next: () => rail.go(viewer.step + 1),
+      wipe: () => viewer.set({ wipe: !viewer.state.wipe }),
+      in: () => stage.zoom(1.5),
+      out: () => stage.zoom(1 / 1.5),
+      link: () => this.link(),
+      download: () => this.download(),
+      full: () => this.fullScreen(),
+    })[name]?.();
+  }
+
+  update() {
+    const { state, refs, rail, step, film, full } = this.viewer, last = film.trace.steps.length - 1;
+    for (const button of refs.tools.querySelectorAll("[data-set]")) {
+      button.setAttribute("aria-pressed", String(String(state[button.dataset.set]) === button.dataset.value));
+    }
+    const by = (name) => refs.tools.querySelector(`[data-do="${name}"]`);
+    refs.opacity.value = state.opacity;
+    refs.playIcon.setAttribute("d", rail.playing ? PAUSE : PLAY);
+    by("play").setAttribute("aria-label", rail.playing ? "Pause" : "Play");
+    by("play").disabled = by("wipe").disabled = last < 1;
+    by("previous").disabled = step <= 0;
+    by("next").disabled = step >= last;
+    by("wipe").setAttribute("aria-pressed", String(state.wipe));
+    by("full").setAttribute("aria-pressed", String(full));
+  }
+
+  /** Copy the page's address with what is looked at now; without a clipboard, put it into the address bar. */
+  async link() {
+    const address = new URL(location.href), button = this.viewer.refs.tools.querySelector('[data-do="link"]');
+    address.searchParams.set("view", this.viewer.stateText());
+    try {
+      await navigator.clipboard.writeText(address.href);
+      button.dataset.said = "Copied";
+    } catch {
+      history.replaceState(history.state, "", address);
+      button.dataset.said = "See the address bar";
+    }
+    clearTimeout(this.saidTimer);
+    this.saidTimer = setTimeout(() => delete button.dataset.said, 1600);
+  }
+
+  async fullScreen() {
+    const { wrap } = this.viewer.refs;
+    if (this.viewer.full) {
+      wrap.classList.remove("full");
+      if (document.fullscreenElement) await document.exitFullscreen();
+    } else {
+      await (wrap.requestFullscreen?.() ?? Promise.reject(new Error("none"))).catch(() => wrap.classList.add("full"));
+      this.viewer.refs.canvas.focus();
+    }
+    this.update();
+  }
+
+  /** The whole picture with its layers, at its own size, or at twice that where it is small. */
+  picture() {
+    const { film, look, wipe, state } = this.viewer, { width, height } = film.trace;
+    const scale = Math.max(width, height) < SMALL ? 2 : 1, canvas = new OffscreenCanvas(scale * width, scale * height);
+    const context = canvas.getContext("2d"), [left, right] = wipe.sides(), place = { scale, left: 0, top: 0 };
+    drawStep(context, film, right.step, look, place, { only: right.only, line: 2 * scale });
+    if (left) {
+      const split = Math.round(state.at * canvas.width);
+      context.save();
+      context.beginPath();
+      context.rect(0, 0, split, canvas.height);
+      context.clip();
+      drawStep(context, film, left.step, look, place, { only: left.only, line: 2 * scale });
+      context.restore();
+      context.fillStyle = "#fff";
+      context.fillRect(split - scale, 0, 2 * scale, canvas.height);
+    }
+    return canvas;
+  }
+
+  async download() {
+    const { film, step } = this.viewer, file = await this.picture().convertToBlob({ type: "image/png" });
+    const url = URL.createObjectURL(file), names = [film.trace.name, film.trace.steps[step].title];
+    const tidy = (text) => text.normalize("NFKD").replace(/[^\w]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `${names.map(tidy).filter(Boolean).join("-") || "picture"}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+}

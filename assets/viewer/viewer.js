@@ -1,0 +1,252 @@
+// The viewer: one State, one Film, and the parts that show them. Looking stays here; only a pick goes to Python.
+import { decodeTrace, readFrame } from "./payload.js";
+import { Film, startsOn } from "./film.js";
+import { defaults, parseState, recall, remember, stateText } from "./state.js";
+import { registry } from "./registry.js";
+import { refs, rgbOf, whenIdle } from "./dom.js";
+import { Stage } from "./stage.js";
+import { Wipe } from "./wipe.js";
+import { Rail } from "./rail.js";
+import { Toolbar } from "./toolbar.js";
+import { Panel } from "./panel.js";
+import { listenToKeys } from "./keys.js";
+import { className } from "./reading.js";
+import { percent } from "./tables.js";
+
+const PANEL_WAIT = 500; // milliseconds in which a panel in another column may come before the viewer draws its own
+
+export class Viewer {
+  constructor(root, key) {
+    this.key = key;
+    this.refs = refs(root);
+    this.film = null;
+    this.version = 0;
+    this.state = { ...defaults(), ...recall(key), ...this.fromAddress() };
+    this.wipe = new Wipe(this);
+    this.rail = new Rail(this);
+    this.toolbar = new Toolbar(this);
+    this.stage = new Stage(this);
+    this.panel = new Panel(this);
+    this.dropKeys = listenToKeys(this);
+    registry().viewers.set(key, this);
+    this.panelTimer = setTimeout(() => { this.waited = true; this.placePanel(); }, PANEL_WAIT);
+    this.placePanel();
+  }
+
+  /** The `view` parameter of the page's address, used once for each text so that later looking is not undone. */
+  fromAddress() {
+    const text = new URLSearchParams(location.search).get("view") ?? "", sign = `${this.key} ${text}`;
+    if (!text || registry().seen.has(sign)) return {};
+    registry().seen.add(sign);
+    return parseState(text);
+  }
+
+  destroy() {
+    remember(this.key, this.state);
+    this.dead = true;
+    clearTimeout(this.panelTimer);
+    clearTimeout(this.saveTimer);
+    cancelAnimationFrame(this.frame);
+    this.stopWarming?.();
+    this.dropKeys();
+    for (const part of [this.stage, this.rail, this.toolbar]) part.destroy();
+    this.panel.element.remove();
+    if (registry().viewers.get(this.key) === this) registry().viewers.delete(this.key);
+  }
+
+  /** A call from Streamlit: the same trace again (a rerun, a new theme), or another one. */
+  receive(mount, data, end, send) {
+    this.send = send;
+    this.picks = mount.picks;
+    if (mount.id === this.id) {
+      if (this.film) this.refresh();
+      return;
+    }
+    this.id = mount.id;
+    const trace = decodeTrace(data, end);
+    this.refs.wrap.style.setProperty("--ratio", trace.height / trace.width);
+    new Film(trace).load().then((film) => { if (!this.dead && this.id === mount.id) this.accept(film, mount); })
+      .catch((error) => { this.fail(error); });
+  }
+
+  fail(error) {
+    this.id = null;
+    this.refs.wait.hidden = false;
+    this.refs.wait.textContent = `The picture could not be shown: ${error.message}`;
+  }
+
+  /** Show a film whose pictures are decoded; until now the former one stood. */
+  accept(film, { start, go }) {
+    this.film = film;
+    const last = film.trace.steps.length - 1;
+    if (this.state.step < 0) this.state.step = start ?? last;
+    if (go && !registry().seen.has(`${this.key} go ${go[1]}`)) {
+      registry().seen.add(`${this.key} go ${go[1]}`);
+      Object.assign(this.state, { step: go[0], right: "" });
+    }
+    this.rail.stop();
+    this.panel.forget();
+    this.stage.accept();
+    this.rail.build();
+    this.refs.wait.hidden = true;
+    this.refs.wrap.dataset.trace = film.trace.id;
+    this.refresh();
+    this.refs.wrap.dataset.ready = "true";
+  }
+
+  /** Index of the step shown: the one remembered, or the last where there are fewer. */
+  get step() { return Math.max(0, Math.min(this.state.step, this.film.trace.steps.length - 1)); }
+
+  get full() { return this.refs.wrap.matches(":fullscreen, .full"); }
+
+  show(step) {
+    const last = this.film.trace.steps.length - 1, to = Math.max(0, Math.min(step, last));
+    if (to !== this.step || to !== this.state.step) this.set({ step: to, right: "" });
+  }
+
+  /** Change what is looked at. `later` waits for the next frame, for what a drag changes many times in one. */
+  set(patch, { later = false } = {}) {
+    Object.assign(this.state, patch);
+    if (!this.film) return;
+    if (later) this.requestDraw(true);
+    else this.refresh();
+  }
+
+  refresh() {
+    const { wrap } = this.refs;
+    this.version++;
+    this.look = this.makeLook();
+    this.draw();
+    this.rail.update();
+    this.toolbar.update();
+    if (Number(wrap.dataset.step) !== this.step) wrap.dataset.step = this.step;
+    this.scheduleReading();
+    cancelAnimationFrame(this.slowFrame);
+    this.slowFrame = requestAnimationFrame(() => setTimeout(() => this.afterPaint()));
+    clearTimeout(this.saveTimer);
+    this.saveTimer = setTimeout(() => remember(this.key, this.state), 150);
+  }
+
+  /** What may follow the picture by a frame: panel, words for those who listen, frames of the other steps. */
+  afterPaint() {
+    if (this.dead) return;
+    this.rail.reveal();
+    this.panel.update();
+    this.describe();
+    this.warm();
+  }
+
+  makeLook() {
+    const { state, film } = this, { classes, palettes } = film.trace, hidden = new Set(state.hidden);
+    const named = classes.indexOf(state.cls), { smooth, opacity, mode, view, threshold, palette, layers } = state;
+    const accent = this.accent();
+    return {
+      sign: JSON.stringify([smooth, opacity, mode, view, threshold, palette, layers, state.hidden, state.cls, accent]),
+      smooth, opacity, mode, view, threshold, accent,
+      cls: named >= 0 ? named : film.mainClass(state.smooth),
+      colours: palettes[palette],
+      hidden: new Set(classes.flatMap((name, i) => (hidden.has(name) ? [i] : []))),
+      on: (step, layer) => state.layers[layer.name] ?? startsOn(step, layer),
+    };
+  }
+
+  /** The theme's primary colour. @returns {number[]} */
+  accent() {
+    const text = getComputedStyle(this.refs.wrap).getPropertyValue("--st-primary-color") || "#d6336c";
+    if (this.accentText !== text) {
+      this.accentText = text;
+      this.accentColour = rgbOf(text);
+    }
+    return this.accentColour;
+  }
+
+  draw() {
+    if (!this.film || !this.look) return;
+    this.stage.draw();
+    this.wipe.place();
+  }
+
+  requestDraw(whole = false) {
+    this.whole ||= whole;
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      if (this.dead) return;
+      if (this.whole) this.refresh();
+      else this.draw();
+      this.whole = false;
+    });
+  }
+
+  /** Show what is read at the cursor with the next frame. */
+  scheduleReading() {
+    this.readFrame ||= requestAnimationFrame(() => {
+      this.readFrame = 0;
+      if (this.dead || !this.film) return;
+      const { cursor } = this.stage, cell = this.stage.reading()?.cell;
+      const sign = JSON.stringify([cell?.layer.uid, cell?.row, cell?.column, cursor?.keys && cursor]);
+      if (sign !== this.cursorSign) this.draw();
+      this.cursorSign = sign;
+      this.stage.showTip();
+      this.panel.updatePixel();
+    });
+  }
+
+  describe() {
+    const step = this.film.trace.steps[this.step], shares = this.panel.legend.shares(step).slice(0, 3);
+    const most = shares.map(([k, share]) => `${className(this.film.trace, k)} ${percent(share)}`).join(", ");
+    const words = `${step.title}. ${step.sentence}`;
+    this.refs.canvas.setAttribute("aria-label", words + (most ? ` Largest classes: ${most}.` : ""));
+    if (this.refs.live.textContent !== words) this.refs.live.textContent = words;
+  }
+
+  /** In idle time: the frames and thumbnails of all steps, the nearest first, so that stepping only copies. */
+  warm() {
+    this.stopWarming?.();
+    const { steps } = this.film.trace;
+    const order = steps.map((_, i) => i).sort((a, b) => Math.abs(a - this.step) - Math.abs(b - this.step));
+    const work = () => {
+      if (this.dead || !order.length) return;
+      const i = order.shift();
+      this.stage.frame({ step: i });
+      this.rail.thumb(i, this.look.sign);
+      this.stopWarming = whenIdle(work);
+    };
+    this.stopWarming = whenIdle(work);
+  }
+
+  /** Put the panel in the column that lends a place, else under the picture. */
+  placePanel() {
+    const place = registry().panels.get(this.key) ?? (this.waited ? this.refs.below : null);
+    if (place && this.panel.element.parentNode !== place) place.append(this.panel.element);
+  }
+
+  pickCursor() {
+    const { cursor } = this.stage;
+    if (cursor) this.pick(cursor.x + 0.5, cursor.y + 0.5);
+  }
+
+  /** Tell Python a place, in image pixels; nothing else is ever sent. */
+  pick(x, y) {
+    if (!this.picks) return;
+    const n = Math.max(Date.now(), (this.lastPick ?? 0) + 1);
+    this.lastPick = n;
+    this.send("pick", { x, y, step: this.step, n, image: this.film.trace.image_id });
+  }
+
+  stateText() { return stateText(this.film ? { ...this.state, step: this.step } : this.state); }
+}
+
+export default function ({ data, parentElement, setStateValue }) {
+  if (!data) return undefined;
+  const { head, end } = readFrame(data);
+  const old = parentElement.viewer;
+  if (old && (old.key !== head.key || !old.refs.wrap.isConnected)) old.destroy();
+  if (!old || old.dead) parentElement.viewer = new Viewer(parentElement, head.key);
+  const viewer = parentElement.viewer;
+  try {
+    viewer.receive(head, data, end, setStateValue);
+  } catch (error) {
+    viewer.fail(error);
+  }
+  return () => viewer.destroy();
+}

@@ -1,0 +1,115 @@
+"""The FCN page in Chromium: what a person does on it, seen in the picture and in the address."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pages.kit.rooms import ROOT
+from tests.browser.conftest import sent
+
+VIEWER = "[data-ready=true]"
+
+
+@pytest.fixture
+def fcn(page, serve):
+    """open(query) -> the page once its picture is painted."""
+
+    def open_page(query: str = "image=landscape"):
+        page.goto(f"{serve(ROOT / 'app.py')}/fcn?{query}")
+        page.wait_for_selector(VIEWER, timeout=60_000)
+        return page
+
+    return open_page
+
+
+def canvas(page) -> np.ndarray:
+    """The pixels of the viewer's canvas, (H, W, 3)."""
+    png = page.locator(f"{VIEWER} canvas").first.screenshot()
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def new_trace(page, act) -> None:
+    """Do something that asks the server, and wait until its answer is painted."""
+    before = page.get_attribute(VIEWER, "data-trace")
+    act()
+    page.wait_for_function("([mark, id]) => document.querySelector(mark)?.dataset.trace !== id", arg=[VIEWER, before])
+    page.wait_for_timeout(300)
+
+
+def test_a_first_deep_link_shows_the_page_and_no_dialog(fcn):
+    page = fcn()
+    page.wait_for_timeout(500)
+    assert page.get_by_role("dialog").count() == 0
+    assert page.get_by_role("heading", name="Fully convolutional network").is_visible()
+    box = page.locator(f"{VIEWER} canvas").first.bounding_box()
+    assert box["width"] * box["height"] > 0.2 * 1366 * 768
+    assert box["y"] + box["height"] < 768, "the picture ends above the fold"
+    assert page.locator(f"{VIEWER} .rail button").count() == 8, "six steps, the ground truth and the errors"
+
+
+def test_muting_a_skip_changes_the_picture_and_the_address_and_keeps_the_step(fcn):
+    page = fcn()
+    step, before = page.get_attribute(VIEWER, "data-step"), canvas(page)
+    new_trace(page, lambda: page.get_by_role("button", name="FCN-32s").click())
+    assert page.get_attribute(VIEWER, "data-step") == step
+    assert np.abs(canvas(page) - before).max() > 30
+    page.wait_for_function("() => location.search.includes('g8=0') && location.search.includes('g16=0')")
+    assert "image=landscape" in page.url
+    new_trace(page, lambda: page.get_by_role("button", name="FCN-8s").click())
+    assert np.abs(canvas(page) - before).mean() < 1
+
+
+def test_stepping_sends_nothing(fcn):
+    page = fcn()
+    page.wait_for_timeout(1500)
+    before = sent(page)
+    page.locator(f"{VIEWER} canvas").first.focus()
+    pictures = []
+    for key in ("Home", "ArrowRight", "ArrowRight", "End"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(120)
+        pictures.append(canvas(page))
+    assert all(np.abs(a - b).max() > 30 for a, b in zip(pictures[:-1], pictures[1:], strict=True))
+    assert sent(page) == before
+
+
+def test_a_picked_pixel_gets_a_step_of_its_own(fcn):
+    page = fcn()
+    box = page.locator(f"{VIEWER} canvas").first.bounding_box()
+    new_trace(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+    page.get_by_text("nine tenths of its gradient").first.wait_for()
+    assert page.locator(f"{VIEWER} .rail button").last.text_content() == "What it listens to"
+    assert page.get_attribute(VIEWER, "data-step") == "8"
+
+
+def test_the_address_brings_model_image_and_gains_back(fcn):
+    page = fcn("image=chelsea&model=fcn-animals&g8=0.5")
+    assert page.get_by_text("Chelsea the cat").first.is_visible()
+    page.get_by_text("cat", exact=True).first.wait_for()
+    assert page.get_by_role("slider").nth(2).get_attribute("aria-valuenow") == "0.5"
+
+
+def test_the_picture_can_be_taken_away(fcn):
+    page = fcn()
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Picture (PNG)").click()
+    with Image.open(taken.value.path()) as image:
+        assert image.format == "PNG"
+        assert image.size == (640, 480)
+        assert len(set(image.convert("RGB").resize((64, 48)).getdata())) > 100
+
+
+def test_a_small_window_and_the_dark_theme_keep_the_picture(browser, serve):
+    context = browser.new_context(viewport={"width": 800, "height": 600}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{serve(ROOT / 'app.py')}/fcn")
+    page.wait_for_selector(VIEWER, timeout=60_000)
+    background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+    assert background == "rgb(20, 22, 27)"
+    assert page.locator(f"{VIEWER} canvas").first.bounding_box()["width"] > 300
+    context.close()
