@@ -40,11 +40,17 @@ class Segmentation:
         return len(self.items)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """(H, W, 3) uint8 RGB and (H, W) uint8 labels of one picture. Raises DataError where the sizes differ."""
+        """(H, W, 3) uint8 RGB and (H, W) uint8 labels of one picture.
+
+        Raises DataError where a file cannot be read or the sizes differ.
+        """
         picture, labels = self.items[i]
-        with Image.open(picture) as image:
-            rgb = np.asarray(image.convert("RGB"))
-        target = self.read(labels)
+        try:
+            with Image.open(picture) as image:
+                rgb = np.asarray(image.convert("RGB"))
+            target = self.read(labels)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{picture.name} or {labels.name} in {picture.parents[1]} cannot be read.") from error
         if target.shape != rgb.shape[:2]:
             raise DataError(f"{labels.name} is {target.shape[::-1]} but its picture is {rgb.shape[1::-1]}.")
         return rgb, target

@@ -137,11 +137,10 @@ class FcnModel(Labelling):
                 f"{push:+.1f} for {self.card.classes[k]}.")  # fmt: skip
 
     def cells(self, scores: Tensor, which: int) -> Layer:
-        """The grid of one stride with the receptive field of its cells, in units of a cell (`engine.receptive`)."""
+        """The grid of one stride with the receptive field of its cells, in pixels of the network's input."""
         field = self.fields[which]
-        size, centre = field.size / field.stride, field.centre / field.stride
-        return Layer("cells", f"cells, stride {field.stride:.0f}", np.array(scores.shape[-2:]),
-                     attributes={"stride": field.stride, "field": size, "centre": centre})  # fmt: skip
+        attributes = {"stride": field.stride, "field": field.size, "centre": field.centre}
+        return Layer("cells", f"cells, stride {field.stride:.0f}", np.array(scores.shape[-2:]), attributes=attributes)
 
     def explain(self, encoding: Encoding, gains: Gains, x: float, y: float, top: int = 3) -> list[Reading]:
         """How the best `top` classes of the pixel under (x, y), image pixel frame, come to their logits."""

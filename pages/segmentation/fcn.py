@@ -14,6 +14,7 @@ from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import FCN
 from pages.kit.viewer import Pick, viewer, viewer_panel
 from pages.segmentation import fcn_panels as panels
+from pages.segmentation.fcn_controls import ask_average, ask_gains
 
 KEY = "fcn"
 MODELS = (*FCN.models, "fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
@@ -34,8 +35,8 @@ def look(chosen: Chosen) -> None:
                 title(FCN, None)
             return
         skips = isinstance(model, FcnModel)
-        settings = {"gains": panels.ask_gains()} if skips else {}
-        average = panels.ask_average()
+        settings = {"gains": ask_gains()} if skips else {}
+        average = ask_average()
     encoding = models.encoding(model.card.name, chosen.key, chosen.rgb, average)
     trace = model.trace(encoding, average=average, **settings)
     truth = models.truth(chosen, model.card)
@@ -46,7 +47,8 @@ def look(chosen: Chosen) -> None:
             title(FCN, model.card)
         export(trace, f"{model.card.name}-{chosen.slug or 'picture'}")
     with picture:
-        pick = viewer(with_field(trace, chosen, model) if skips else trace, KEY, picks=skips, start=LABELS)
+        trace, go = with_field(trace, chosen, model) if skips else (trace, None)
+        pick = viewer(trace, KEY, picks=skips, start=LABELS, go=go)
         if skips and remember(pick, chosen, model):
             st.rerun(scope="fragment")
         explain(model, encoding, settings, truth, pick)
@@ -54,10 +56,12 @@ def look(chosen: Chosen) -> None:
         viewer_panel(KEY)
 
 
-def with_field(trace: Trace, chosen: Chosen, model: FcnModel) -> Trace:
-    """The Trace and, after a pick on this picture, a step with what the picked pixel listens to."""
-    owner, _, step = st.session_state.get("fcn_field", (None, None, None))
-    return replace(trace, steps=(*trace.steps, step)) if owner == (chosen.key, model.card.name) else trace
+def with_field(trace: Trace, chosen: Chosen, model: FcnModel) -> tuple[Trace, tuple[int, int] | None]:
+    """The Trace and, after a pick on this picture, a step with what the picked pixel listens to, to be shown once."""
+    owner, n, step = st.session_state.get("fcn_field", (None, None, None))
+    if owner != (chosen.key, model.card.name):
+        return trace, None
+    return replace(trace, steps=(*trace.steps, step)), (len(trace.steps), n)
 
 
 def remember(pick: Pick | None, chosen: Chosen, model: FcnModel) -> bool:

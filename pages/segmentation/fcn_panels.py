@@ -1,4 +1,4 @@
-"""What the FCN page asks and explains: the gain of each skip, and the tabs below the picture."""
+"""What the FCN page explains: the tabs below the picture."""
 
 from __future__ import annotations
 
@@ -7,47 +7,15 @@ import streamlit as st
 from engine import render
 from engine.metrics import BAND
 from engine.segmentation import fcn, fcn_model
-from engine.segmentation.fcn import VARIANTS
 from engine.segmentation.scoring import score
 from engine.trace import Layer, Step, Trace
 from pages.kit import charts
 from pages.kit.page import FIGURES, code
 from pages.kit.viewer import Pick
+from pages.segmentation.fcn_controls import STRIDES
 
-STRIDES = {"g32": "stride 32", "g16": "skip, stride 16", "g8": "skip, stride 8"}
 # Long et al. 2015, table 2: a subset of PASCAL VOC 2011 validation, 21 classes
 PAPER = {"32s": (89.1, 73.3, 59.4, 81.4), "16s": (90.0, 75.7, 62.4, 83.0), "8s": (90.3, 75.9, 62.7, 83.2)}
-
-
-def ask_gains() -> tuple[float, float, float]:
-    """The gain of each stride, in the URL; three buttons set the paper's variants."""
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        for name, gains in VARIANTS.items():
-            st.button(f"FCN-{name}", key=f"set_{name}", on_click=_set, args=(gains,), help=_help(name), width="stretch")
-    return tuple(_ask_gain(key, label) for key, label in STRIDES.items())
-
-
-def ask_average() -> bool:
-    """Whether to average over views, in the URL."""
-    return st.toggle("Average over six views", key="average", bind="query-params",
-                     help="Three sizes, each also mirrored: calmer borders for six times the work.")  # fmt: skip
-
-
-def _ask_gain(key: str, label: str) -> float:
-    words, slider = st.columns([1, 1.4], vertical_alignment="center", gap="small")
-    words.markdown(label)
-    with slider:
-        return st.slider(label, 0.0, 2.0, 1.0, 0.1, format="× %.1f", key=key, bind="query-params",
-                         label_visibility="collapsed")  # fmt: skip
-
-
-def _set(gains: tuple[float, float, float]) -> None:
-    st.session_state.update(zip(STRIDES, gains, strict=True))
-
-
-def _help(name: str) -> str:
-    heard = [label for label, gain in zip(STRIDES.values(), VARIANTS[name], strict=True) if gain]
-    return "Listen to " + ", ".join(heard)
 
 
 def what_you_see(model, pick: Pick | None) -> None:
