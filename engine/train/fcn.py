@@ -6,7 +6,6 @@ References
 
 from __future__ import annotations
 
-import ctypes
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
@@ -102,7 +101,7 @@ def train(name: str, data: Path | str, out: Path | str | None = None, device: st
     if name not in PLANS:
         raise ModelError(f"There is no recipe for {name!r}; there are {', '.join(PLANS)}.")
     plan, started = PLANS[name], time.monotonic()
-    keep_memory()
+    zoo.keep_memory()
     pictures, held_out = plan.reader.load(data, plan.split), plan.reader.load(data, "val")
     network = FCN(len(plan.card.classes), plan.card.settings["trunk"])
     network.trunk = imagenet_trunk(plan.card.settings["trunk"])
@@ -129,13 +128,3 @@ def ship(plan: Plan, network: FCN, held_out: Segmentation, seconds: float, devic
     card = replace(card, figures=figures, training=training)
     card.write()
     return card
-
-
-def keep_memory() -> None:
-    """Ask glibc to keep freed buffers instead of returning them page by page: a third off a training step on CPUs."""
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
-    except (OSError, AttributeError):
-        pass  # another C library: slower, not wrong

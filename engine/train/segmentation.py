@@ -99,6 +99,7 @@ def fit(model: nn.Module, variants: Variants, data: Segmentation, recipe: Recipe
     state = {"model": model, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
     first = _restore(out / "checkpoint.pt", state) if resume else 0
     for epoch in range(first, recipe.epochs):
+        torch.manual_seed(recipe.seed + 1000 * epoch)  # a resumed run throws the same dice for dropout
         loader = DataLoader(Views(data, recipe, epoch), recipe.batch, shuffle=True, drop_last=len(data) > recipe.batch,
                             generator=torch.Generator().manual_seed(epoch + 1000 * recipe.seed))  # fmt: skip
         started, losses = time.monotonic(), []

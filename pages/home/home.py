@@ -4,7 +4,6 @@ import streamlit as st
 
 from engine.cards import ASSETS
 from pages.kit import models
-from pages.kit.page import STYLE
 from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import PAGES, ROOMS, ROOT, PageInfo
 
@@ -14,7 +13,6 @@ COLUMNS = 2  # cards side by side
 
 def main(chosen: Chosen) -> None:
     """The one screen."""
-    st.html(STYLE)
     st.title("See where networks look", anchor=False)
     st.markdown(f"Bring an image and watch every inner step of the systems of a famous lecture. :gray[{LECTURE}]")
     lecture, image = st.columns([2, 1], gap="large")

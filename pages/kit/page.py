@@ -12,18 +12,10 @@ from engine.cards import Card
 from engine.trace import Trace
 from pages.kit.rooms import PageInfo
 
-STYLE = """<style>
-.stMainBlockContainer {padding: 1.1rem 1.6rem 2rem; max-width: 1800px}
-.stMain h1 {font-size: 1.5rem; padding: 0}
-.st-key-title {margin-bottom: -0.6rem}
-.stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}
-</style>"""
-
 
 def title(page: PageInfo, card: Card | None) -> None:
     """The title row: what this is, the lecture's claim, and the model's card as a badge that opens."""
-    st.html(STYLE)
-    with st.container(key="title", gap=None):
+    with st.container(gap=None):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.title(page.title, anchor=False, width="content")
             if card is not None:

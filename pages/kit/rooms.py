@@ -54,10 +54,20 @@ PAGES = (FCN,)
 _CLOSE_DIALOG = "<script>document.querySelector('[role=dialog] button')?.click()</script>"
 
 
+# The picture comes first: little air above it, and a header that lets clicks through.
+_STYLE = """<style>
+.stMainBlockContainer {padding: 1.1rem 1.6rem 2rem; max-width: 1800px}
+.stMain h1 {font-size: 1.5rem; padding: 0}
+.stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}
+</style>"""
+
+
 def navigation() -> StreamlitPage:
     """The sidebar's menu, pages grouped by room; returns the page to run."""
+    st.html(_STYLE)
+    first = st.empty()  # always there, so that what follows keeps its place
     if PagesManager.uses_pages_directory:
-        st.html(_CLOSE_DIALOG, unsafe_allow_javascript=True)
+        first.html(_CLOSE_DIALOG, unsafe_allow_javascript=True)
     menu = {"": [st.Page(ROOT / "pages/home/home.py", title="Home", icon=":material/home:", default=True)]}
     for room in ROOMS:
         menu[room.capitalize()] = [

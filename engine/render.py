@@ -1,0 +1,205 @@
+"""The steps of a Trace as pictures, an animation and a table, drawn without any browser.
+
+References
+1. Porter and Duff 1984, "Compositing Digital Images": the operator "over", each layer on the ones below it.
+2. van der Walt and Smith 2015, viridis: a sequential scale of even steps, safe for colour-blind eyes.
+
+Convention
+----------
+What is shown is what the viewer shows at first (`assets/viewer/film.js`): the picture, one covering layer of labels or
+heat, and all masks, boxes, points and lines; a grid of cells only where its attributes say "on".
+Maps are enlarged as `engine.trace` says: bilinear with half-pixel centres; labels are the argmax after that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from engine import palette, tensors
+from engine.trace import VOID, Layer, Step, Trace
+
+OPACITY = 0.6
+ACCENT = (255, 75, 75)  # of masks and lines: the primary colour of Streamlit's light and dark themes
+_VIRIDIS = np.array([[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
+                     [92, 200, 99], [170, 220, 50], [253, 231, 37]], float)  # fmt: skip
+_LESS, _MORE = (33, 102, 172), (217, 95, 2)  # ends of the signed scale
+
+
+def render(trace: Trace, index: int, *, palette: str = "safe", opacity: float = OPACITY) -> np.ndarray:
+    """Step `index` of a trace (negative counts from the end) as (H, W, 3) uint8, the size of its image.
+
+    palette: "safe" for colour-blind eyes, or "voc" for the colours that the data set is usually shown in.
+    opacity: of labels, heat and masks over the picture, 0 to 1.
+    Raises IndexError for a step that is not there, ValueError for another palette.
+    """
+    step = trace.steps[index]
+    colours = _colours(trace, palette)
+    canvas = trace.image.astype(np.float32)
+    covering = _covering(step)
+    for layer in step.layers:
+        if not layer.attributes.get("on", layer.kind != "cells"):
+            continue
+        if layer.kind in ("labels", "heat") and layer is not covering and "on" not in layer.attributes:
+            continue
+        if layer.kind in ("boxes", "points", "lines", "cells"):
+            canvas = _stroke(canvas, layer)
+            continue
+        rgb, alpha = _paint(layer, canvas.shape[:2], colours)
+        alpha = alpha[..., None] * (1.0 if layer.kind == "image" else opacity)
+        canvas = canvas * (1 - alpha) + rgb * alpha
+    return np.rint(canvas).astype(np.uint8)
+
+
+def png(trace: Trace, index: int, *, palette: str = "safe", opacity: float = OPACITY) -> bytes:
+    """Step `index` as a PNG file; the arguments are those of `render`."""
+    return _file(Image.fromarray(render(trace, index, palette=palette, opacity=opacity)), "PNG", optimize=True)
+
+
+def gif(trace: Trace, *, palette: str = "safe", opacity: float = OPACITY, seconds: float = 1.5) -> bytes:
+    """All steps as an animated GIF that repeats, each shown for `seconds` (the last one twice as long)."""
+    frames = [Image.fromarray(render(trace, i, palette=palette, opacity=opacity)) for i in range(len(trace.steps))]
+    times = [round(1000 * seconds)] * (len(frames) - 1) + [round(2000 * seconds)]
+    return _file(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+
+
+def csv_text(trace: Trace) -> str:
+    """The sentences and tables of all steps as CSV text with the columns step, title, row, column, value.
+
+    Steps and rows count from 0. A step's sentence is a line whose column is "sentence" and whose row is empty.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("step", "title", "row", "column", "value"))
+    for i, step in enumerate(trace.steps):
+        writer.writerow((i, step.title, "", "sentence", step.sentence))
+        if step.table:
+            for j, row in enumerate(step.table.rows):
+                writer.writerows((i, step.title, j, *cell) for cell in zip(step.table.columns, row, strict=True))
+    return out.getvalue()
+
+
+def _colours(trace: Trace, name: str) -> np.ndarray:
+    """(256, 4) float32: red, green, blue 0 to 255 and alpha of each label; void and unknown labels are clear."""
+    if name not in ("safe", "voc"):
+        raise ValueError(f"There is no palette called {name!r}; the palettes are safe and voc.")
+    rgb = palette.safe(len(trace.classes)) if name == "safe" else trace.colours
+    table = np.zeros((256, 4), np.float32)
+    table[: len(rgb), :3], table[: len(rgb), 3] = rgb, 1
+    table[VOID] = 0
+    return table
+
+
+def _covering(step: Step) -> Layer | None:
+    """The one layer that covers the picture: the first of labels, else the first of heat."""
+    for kind in ("labels", "heat"):
+        for layer in step.layers:
+            if layer.kind == kind:
+                return layer
+    return None
+
+
+def _paint(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (H, W, 3) 0 to 255 and alpha (H, W) 0 to 1 of a layer of kind image, labels, heat or mask."""
+    data, inside = layer.data, np.ones(size, np.float32)
+    if layer.box is not None:
+        inside = tensors.inside(layer.box, size).astype(np.float32)
+    if layer.kind == "image":
+        maps = torch.tensor(np.moveaxis(data, -1, 0)[None]).float()
+        return np.moveaxis(tensors.to_frame(maps, size, layer.box)[0].numpy(), 0, -1), inside
+    if layer.kind == "heat":
+        rgb, alpha = scale(_values(layer, size), *_span(layer))
+        return rgb, alpha * inside
+    if layer.kind == "labels" and data.ndim == 3:
+        labels = tensors.to_frame(torch.tensor(data)[None], size, layer.box)[0].argmax(0).numpy()
+    else:
+        labels = tensors.to_frame(torch.tensor(data)[None, None], size, layer.box, smooth=False)[0, 0].numpy()
+    if layer.kind == "mask":
+        return np.broadcast_to(np.float32(ACCENT), (*size, 3)), (labels > 0) * inside
+    painted = colours[labels.astype(np.int64)]
+    return painted[..., :3], painted[..., 3] * inside
+
+
+def _values(layer: Layer, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) float32 of a heat layer; of one map for each class, the map that holds the strongest value."""
+    maps = torch.tensor(layer.data)[None].float()
+    if maps.ndim == 4:
+        maps = maps[:, int(maps[0].nan_to_num().abs().amax((1, 2)).argmax())]
+    return tensors.to_frame(maps[:, None], size, layer.box)[0, 0].numpy()
+
+
+def _span(layer: Layer) -> tuple[float, float]:
+    if layer.range is not None:
+        return layer.range
+    finite = layer.data[np.isfinite(layer.data)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+
+
+def scale(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (..., 3) 0 to 255 and alpha (...) 0 to 1 of `values`; what is not a number is clear.
+
+    From low to high in viridis (reference 2), clear at low where that is 0: nothing is drawn where there is nothing.
+    Where low < 0 < high the scale is signed: blue below zero, orange above,
+    clear at zero, strong at the larger of the two bounds.
+    """
+    known = ~np.isnan(values)
+    values = np.nan_to_num(values.astype(np.float32))
+    if low < 0 < high:
+        t = np.clip(values / max(-low, high), -1, 1)
+        rgb = np.where(t[..., None] < 0, np.float32(_LESS), np.float32(_MORE))
+        return rgb, np.abs(t) ** 0.7 * known
+    share = np.clip((values - low) / (high - low if high > low else 1), 0, 1)
+    t = share * (len(_VIRIDIS) - 1)
+    ticks = np.arange(len(_VIRIDIS))
+    rgb = np.stack([np.interp(t, ticks, channel) for channel in _VIRIDIS.T], -1)
+    return rgb.astype(np.float32), known * (np.sqrt(share) if low == 0 else np.ones_like(share))
+
+
+def _stroke(canvas: np.ndarray, layer: Layer) -> np.ndarray:
+    """`canvas` (H, W, 3) with the lines of a layer: a dark line below, a bright one above; cells in thin white."""
+    picture = Image.fromarray(np.rint(canvas).astype(np.uint8))
+    draw = ImageDraw.Draw(picture, "RGBA")
+    width = max(1, round(max(picture.size) / 300))
+    if layer.kind == "cells":
+        _grid(draw, layer, picture.size)
+    else:
+        for colour, thick in (((0, 0, 0, 140), 3 * width), ((*ACCENT, 255), width)):
+            _shapes(draw, layer, colour, thick)
+    return np.asarray(picture).astype(np.float32)
+
+
+def _shapes(draw: ImageDraw.ImageDraw, layer: Layer, colour: tuple[int, ...], width: int) -> None:
+    data = layer.data.astype(float)
+    if layer.kind == "lines":
+        breaks = np.flatnonzero(np.isnan(data).any(1))
+        for part in np.split(data, breaks):
+            points = [tuple(p) for p in part if not np.isnan(p).any()]
+            if len(points) > 1:
+                draw.line(points, fill=colour, width=width, joint="curve")
+        return
+    for row in data[np.isfinite(data).all(1)]:
+        if layer.kind == "boxes":
+            x0, y0, x1, y1 = row
+            draw.line([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], fill=colour, width=width)
+        else:
+            r = 1.5 * width
+            draw.ellipse((row[0] - r, row[1] - r, row[0] + r, row[1] + r), fill=colour)
+
+
+def _grid(draw: ImageDraw.ImageDraw, layer: Layer, size: tuple[int, int]) -> None:
+    rows, columns = map(int, layer.data)
+    x0, y0, x1, y1 = layer.box or (0, 0, *size)
+    for x in np.linspace(x0, x1, columns + 1):
+        draw.line((x, y0, x, y1), fill=(255, 255, 255, 128))
+    for y in np.linspace(y0, y1, rows + 1):
+        draw.line((x0, y, x1, y), fill=(255, 255, 255, 128))
+
+
+def _file(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()

