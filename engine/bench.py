@@ -34,36 +34,40 @@ def bench(names: Sequence[str] = (), *, tries: int = 30, size: tuple[int, int] =
           progress: Callable[[str], None] = print) -> list[dict[str, Any]]:  # fmt: skip
     """Time the models called `names` (all of ours by default) and the peers; one record each, in that order.
 
-    A record: model, width, height, tries; times in ms as trace_median, trace_p95, forward_median, forward_p95,
-    image_median; ratio = trace / forward and ratio_beyond_image = (trace - image work) / forward, both of medians;
-    peak_mib and run_mib (what a trace adds to the memory held before it); times_faster_than {peer: forward / forward}.
+    A record: model, width, height, input (width and height that the network sees), tries; times in ms as trace_median,
+    trace_p95, forward_median, forward_p95, image_median; ratio = trace / forward and ratio_beyond_image = (trace -
+    image work) / forward, both of medians; peak_mib and run_mib (what a trace adds to the memory held before it);
+    same_size_median, the forward at the full size, and times_faster_than {peer: its forward / same_size_median}.
     A model that is not there is named to `progress` and left out; raises ModelError where it was asked for by name.
     """
     rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     works: dict[str, dict[str, Work]] = {}
+    inputs: dict[str, tuple[int, int]] = {}
     memory: dict[str, tuple[float, float]] = {}
     for name in names or OURS:
         try:
-            works[name] = _ours(zoo.load(name), rgb)
+            model = zoo.load(name)
         except ModelError as error:
             if names:
                 raise
             progress(f"{name} is left out: {error}")
             continue
+        works[name], inputs[name] = _ours(model, rgb), model.working_size(rgb)
         memory[name] = _peak(works[name]["trace"])
     for name in PEERS:
         works[f"peer {name}"] = _peer(name, rgb)
         memory[f"peer {name}"] = _peak(works[f"peer {name}"]["forward"])
     times = _rounds(works, tries, progress)
-    lines = [_line(name, times[name], memory[name], size) for name in works]
+    lines = [_line(name, times[name], memory[name], size, inputs.get(name, size)) for name in works]
     return [{**line, **_against(line, lines)} for line in lines]
 
 
 def _ours(model: Any, rgb: np.ndarray) -> dict[str, Work]:
     size = model.working_size(rgb)
     x = tensors.to_input(rgb, size)
+    full = tensors.to_input(rgb, rgb.shape[:2])
     return {"image": lambda: tensors.to_input(rgb, size), "trace": lambda: model.trace(rgb),
-            "forward": lambda: model.network(x)}  # fmt: skip
+            "forward": lambda: model.network(x), "same_size": lambda: model.network(full)}  # fmt: skip
 
 
 def _peer(name: str, rgb: np.ndarray) -> dict[str, Work]:
@@ -91,8 +95,10 @@ def _rounds(works: dict[str, dict[str, Work]], tries: int, progress: Callable[[s
     return times
 
 
-def _line(name: str, times: dict[str, list[float]], memory: tuple[float, float], size: tuple[int, int]) -> dict:
-    line = {"model": name, "width": size[1], "height": size[0], "tries": len(times["forward"])}
+def _line(name: str, times: dict[str, list[float]], memory: tuple[float, float], size: tuple[int, int],
+          seen: tuple[int, int]) -> dict:  # fmt: skip
+    line = {"model": name, "width": size[1], "height": size[0], "input": [seen[1], seen[0]],
+            "tries": len(times["forward"])}  # fmt: skip
     for kind in ("trace", "forward"):
         if kind in times:
             line[f"{kind}_median"] = round(float(np.median(times[kind])), 2)
@@ -100,6 +106,7 @@ def _line(name: str, times: dict[str, list[float]], memory: tuple[float, float],
     if "trace" in times:
         image = float(np.median(times["image"]))
         line["image_median"] = round(image, 2)
+        line["same_size_median"] = round(float(np.median(times["same_size"])), 2)
         line["ratio"] = round(line["trace_median"] / line["forward_median"], 3)
         line["ratio_beyond_image"] = round((line["trace_median"] - image) / line["forward_median"], 3)
     return {**line, "peak_mib": round(memory[0]), "run_mib": round(memory[1]), "threads": torch.get_num_threads()}
@@ -110,7 +117,8 @@ def _against(line: dict, lines: list[dict]) -> dict:
     if line["model"].startswith("peer "):
         return {}
     peers = {x["model"].removeprefix("peer "): x for x in lines if x["model"].startswith("peer ")}
-    return {"times_faster_than": {k: round(x["forward_median"] / line["forward_median"], 2) for k, x in peers.items()}}
+    ours = line["same_size_median"]
+    return {"times_faster_than": {name: round(x["forward_median"] / ours, 2) for name, x in peers.items()}}
 
 
 @torch.inference_mode()

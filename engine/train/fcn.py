@@ -10,6 +10,7 @@ import platform
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +27,15 @@ from engine.trunk import imagenet_trunk
 
 @dataclass(frozen=True)
 class Plan:
-    """What one model is trained from, and the words of its card."""
+    """What one model is trained from, and the words of its card.
+
+    reader: a module with load(folder, split). recipes: one after the other, each from the averaged weights before it.
+    """
 
     card: Card
-    reader: object  # module with load(folder, split)
+    reader: ModuleType
     split: str
-    recipe: Recipe
+    recipes: tuple[Recipe, ...]
 
 
 _PAPER = "Long, Shelhamer and Darrell 2015, Fully Convolutional Networks for Semantic Segmentation"
@@ -48,7 +52,7 @@ PLANS = {
             data="Stanford Background",
             split="val: every eighth name in order; the rest is train; the authors publish none",
             classes=stanford.LABELS.classes,
-            settings={"trunk": 0, "labels": "stanford", "longest": [416, 640]},
+            settings={"trunk": 0, "labels": "stanford", "longest": [480, 640]},
             licence=_LICENCE + "Data: Stanford Background (Gould et al. 2009), research use, not shipped.",
             failures=(
                 "Indoor pictures: it knows no indoor class and calls furniture foreground or building.",
@@ -58,7 +62,7 @@ PLANS = {
         ),
         stanford,
         "train",
-        Recipe(epochs=40, batch=16, crop=256, scale=(0.7, 1.8)),
+        (Recipe(epochs=30, batch=16, crop=320, scale=(0.9, 2.4), weight_decay=0.01),),
     ),
     "fcn-animals": Plan(
         Card(
@@ -70,7 +74,7 @@ PLANS = {
             data="PASCAL VOC 2012, animals",
             split="val: VOC's own, pictures with these animals; trained on trainaug; other VOC classes are void",
             classes=voc.LABELS.classes,
-            settings={"trunk": 0, "labels": "animals", "longest": [416, 640]},
+            settings={"trunk": 0, "labels": "animals", "longest": [384, 448]},
             licence=_LICENCE + "Data: PASCAL VOC 2012 and SBD masks, research use, not shipped.",
             failures=(
                 "Every training picture holds an animal: where there is none it may see one in a textured object.",
@@ -80,7 +84,10 @@ PLANS = {
         ),
         voc,
         "trainaug",
-        Recipe(epochs=14, batch=16, crop=256, scale=(0.7, 1.8)),
+        (
+            Recipe(epochs=10, batch=16, crop=256, scale=(0.7, 1.8)),
+            Recipe(epochs=4, batch=16, crop=256, scale=(0.8, 1.8), trunk_rate=1e-4, head_rate=5e-4, seed=1),
+        ),
     ),
 }
 
@@ -105,8 +112,9 @@ def train(name: str, data: Path | str, out: Path | str | None = None, device: st
     pictures, held_out = plan.reader.load(data, plan.split), plan.reader.load(data, "val")
     network = FCN(len(plan.card.classes), plan.card.settings["trunk"])
     network.trunk = imagenet_trunk(plan.card.settings["trunk"])
-    network = fit(network, variants, pictures, plan.recipe, Path(out or f"runs/{name}"), device=device, resume=resume,
-                  steps=steps)  # fmt: skip
+    for i, recipe in enumerate(plan.recipes):
+        folder = Path(out or f"runs/{name}") / f"stage{i}"
+        network = fit(network, variants, pictures, recipe, folder, device=device, resume=resume, steps=steps)
     return plan.card if steps is not None else ship(plan, network, held_out, time.monotonic() - started, device)
 
 
@@ -118,7 +126,7 @@ def ship(plan: Plan, network: FCN, held_out: Segmentation, seconds: float, devic
     single, averaged = evaluate(model, held_out), evaluate(model, held_out, average=True)
     cpu = f"CPU, {torch.get_num_threads()} threads"
     training = {
-        "recipe": asdict(plan.recipe), "split": plan.split, "minutes": round(seconds / 60, 1),
+        "recipes": [asdict(recipe) for recipe in plan.recipes], "split": plan.split, "minutes": round(seconds / 60, 1),
         "hardware": torch.cuda.get_device_name() if device.startswith("cuda") else cpu,
         "versions": {"torch": torch.__version__.split("+")[0], "python": platform.python_version()},
     }  # fmt: skip

@@ -39,7 +39,8 @@ def card_text(card: Card) -> None:
     st.markdown("\n".join(f"- {name}: {text}" for name, text in facts.items() if text))
     if card.training:
         st.caption(f"Trained {card.training.get('minutes', '?')} minutes on {card.training.get('hardware', '?')}, "
-                   f"seed {card.training.get('recipe', {}).get('seed', '?')}.")  # fmt: skip
+                   f"seeds {', '.join(str(r['seed']) for r in card.training.get('recipes', ()))}. "
+                   f"{card.training.get('note', '')}")  # fmt: skip
     if card.failures:
         st.markdown("Known failures\n" + "\n".join(f"- {x}" for x in card.failures))
 
