@@ -70,7 +70,8 @@ def warm(name: str) -> threading.Thread:
 
 def ask(choices: Sequence[str]) -> str:
     """A box to choose a model; one that must be downloaded first is fetched on a click. Returns one that is here."""
-    name = st.selectbox("Model", choices, format_func=_label, key="model", bind="query-params", filter_mode=None)
+    name = st.selectbox("Model", choices, key="model", bind="query-params", filter_mode=None,
+                        help="By the names that the command line and notebooks use.")  # fmt: skip
     if _here(name):
         return name
     from engine.segmentation import published
@@ -103,8 +104,3 @@ def _here(name: str) -> bool:
     from engine.segmentation import published
 
     return published.available(name)
-
-
-def _label(name: str) -> str:
-    found = card(name)
-    return found.title if found else name

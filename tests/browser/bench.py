@@ -23,6 +23,7 @@ from tests.browser.conftest import FLAGS, ROOT, WATCH_SOCKETS, free_port, wait_f
 
 TRIES = 30
 VIEWER = "[data-ready=true]"
+SHOWS_ANOTHER = "(id) => { const v = window.__saccade.viewers.get('fcn'); return v?.film && v.film.trace.id !== id; }"
 
 # Resolves with the milliseconds from a key's own time stamp until the frame after it was painted.
 KEY_TO_PAINTED = """
@@ -93,8 +94,7 @@ def until_new_trace(page: Page, act: Callable[[], object]) -> float:
     before = page.get_attribute(VIEWER, "data-trace")
     started = time.perf_counter()
     act()
-    another = "([mark, id]) => { const v = document.querySelector(mark); return v && v.dataset.trace !== id; }"
-    page.wait_for_function(another, arg=[VIEWER, before], polling="raf", timeout=60_000)
+    page.wait_for_function(SHOWS_ANOTHER, arg=before, polling="raf", timeout=60_000)
     page.evaluate("() => new Promise((r) => requestAnimationFrame(() => setTimeout(r)))")
     return 1000 * (time.perf_counter() - started)
 
@@ -132,7 +132,7 @@ def step(page: Page, tries: int) -> None:
 
 def control(page: Page, tries: int) -> None:
     """From moving a gain to the new Trace painted; the model's own work there is a sum of three small maps."""
-    thumb = page.get_by_role("slider").nth(1)
+    thumb = page.get_by_role("slider", name="skip, stride 8")
     thumb.focus()
     times = [until_new_trace(page, lambda i=i: page.keyboard.press("ArrowLeft" if i % 10 < 5 else "ArrowRight"))
              for i in range(tries + 2)]  # fmt: skip
