@@ -91,6 +91,8 @@ def _colours(trace: Trace, name: str) -> np.ndarray:
     table = np.zeros((256, 4), np.float32)
     table[: len(rgb), :3], table[: len(rgb), 3] = rgb, 1
     table[VOID] = 0
+    if "background" in trace.classes:  # as in the viewer, a place where nothing is drawn
+        table[trace.classes.index("background")] = 0
     return table
 
 

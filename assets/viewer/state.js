@@ -10,7 +10,7 @@
  * @property {string} view labels, probability, entropy or margin
  * @property {string} cls name of the class whose map is shown; "" lets the viewer choose
  * @property {number} threshold 0..1, probabilities below are hidden
- * @property {string[]} hidden names of classes that are not shown
+ * @property {string[]} hidden names of classes that are not shown; a background is a place where nothing is drawn
  * @property {Object<string, boolean>} layers layers that the user turned on or off, by name
  * @property {boolean} wipe compare two steps
  * @property {number} at 0..1, where the wipe stands
@@ -28,7 +28,7 @@ const SIDE = /^(\d{1,4}(\.\d{1,4})?)?$/;
 /** @returns {State} */
 export function defaults() {
   return { step: -1, opacity: 0.55, smooth: true, mode: "fill", palette: "safe", view: "labels", cls: "",
-    threshold: 0, hidden: [], layers: {}, wipe: false, at: 0.5, left: "", right: "" };
+    threshold: 0, hidden: ["background"], layers: {}, wipe: false, at: 0.5, left: "", right: "" };
 }
 
 /** Keep of an untrusted object only what a State may hold. @returns {Partial<State>} */

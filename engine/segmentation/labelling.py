@@ -81,4 +81,4 @@ def label_table(logits: Tensor, classes: tuple[str, ...]) -> Table:
     mean = torch.bincount(flat, certain, minlength=len(classes)) / count.clamp(min=1)
     order = [int(k) for k in count.argsort(descending=True) if count[k] > 0]
     rows = ((classes[k], round(100 * float(count[k]) / len(flat), 1), round(float(mean[k]), 3)) for k in order)
-    return Table(("class", "share of the picture, %", "mean probability"), tuple(rows))
+    return Table(("class", "share, %", "mean probability"), tuple(rows))

@@ -74,7 +74,7 @@ PLANS = {
             data="PASCAL VOC 2012, animals",
             split="val: VOC's own, pictures with these animals; trained on trainaug; other VOC classes are void",
             classes=voc.LABELS.classes,
-            settings={"trunk": 0, "labels": "animals", "longest": [384, 448]},
+            settings={"trunk": 0, "labels": "animals", "longest": [320, 448]},
             licence=_LICENCE + "Data: PASCAL VOC 2012 and SBD masks, research use, not shipped.",
             failures=(
                 "Every training picture holds an animal: where there is none it may see one in a textured object.",

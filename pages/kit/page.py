@@ -50,7 +50,7 @@ FIGURES: Mapping[str, str] = {
     "class_accuracy": "class accuracy",
     "mean_iou": "mean IoU",
     "fw_iou": "frequency-weighted IoU",
-    "boundary_accuracy": "accuracy within 5 px of a boundary",
+    "boundary_accuracy": "near boundaries (5 px)",
 }
 
 

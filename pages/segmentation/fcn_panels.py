@@ -92,7 +92,7 @@ def scored(model, encoding, truth) -> None:
     """Each variant against the ground truth of this picture."""
     width = st.slider("Boundary width in pixels", 1, 20, int(BAND), key="band", bind="query-params", width=320)
     result = score(truth, model.all_labels(encoding), len(model.card.classes), width)
-    words = {**FIGURES, "boundary_accuracy": f"accuracy within {width} px of a boundary"}
+    words = {**FIGURES, "boundary_accuracy": f"near boundaries ({width} px)"}
     st.dataframe([{"": f"FCN-{name}", **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}
                   for name, s in result.scores.items()], hide_index=True)  # fmt: skip
     left, right = st.columns(2)

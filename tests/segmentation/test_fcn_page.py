@@ -67,7 +67,7 @@ def test_the_drawn_scene_is_scored(page):
     page.run()
     open_tab(page, "Against the truth")
     tables = [d.value for d in page.dataframe]
-    scored = next(t for t in tables if any("boundary" in str(c) for c in t.columns))
+    scored = next(t for t in tables if any("boundaries" in str(c) for c in t.columns))
     assert len(scored) == 3
     page.slider(key="band").set_value(12).run()
     assert not page.exception

@@ -142,8 +142,8 @@ def test_the_real_recipe_runs(tmp_path, monkeypatch):
         Image.new("RGB", (40, 30), (20 * i, 90, 40)).save(root / "images" / f"{i}.jpg")
         np.savetxt(root / "labels" / f"{i}.regions.txt", np.full((30, 40), i % 8), fmt="%d")
     plan = plans.PLANS["fcn-scenes"]
-    small = Recipe(**{**plan.recipe.__dict__, "epochs": 1, "batch": 2, "crop": 64})
-    monkeypatch.setitem(plans.PLANS, "fcn-scenes", plans.replace(plan, recipe=small))
+    small = plans.replace(plan.recipes[0], epochs=1, batch=2, crop=64)
+    monkeypatch.setitem(plans.PLANS, "fcn-scenes", plans.replace(plan, recipes=(small, small)))
     card = plans.train("fcn-scenes", tmp_path / "data", tmp_path / "run", steps=1)
     assert card.name == "fcn-scenes"
     assert not (tmp_path / "assets").exists()
