@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.metrics import BAND, Meter, Scores, boundary_band
+from engine.metrics import BAND, Meter, Scores
 from engine.trace import VOID, Layer, Step, Trace
 
 
@@ -31,18 +31,20 @@ def score(truth: np.ndarray, predictions: dict[str, np.ndarray], classes: int, w
     return Scored({k: m.scores() for k, m in meters.items()}, {k: m.matrix for k, m in meters.items()})
 
 
-def with_truth(trace: Trace, truth: np.ndarray, labels: np.ndarray, width: float = BAND) -> Trace:
-    """The Trace with two more steps: the ground truth (H, W), and where `labels` (H, W) differ from it."""
+def with_truth(trace: Trace, truth: np.ndarray, labels: np.ndarray, band: np.ndarray) -> Trace:
+    """The Trace with two more steps: the ground truth (H, W), and where `labels` (H, W) differ from it.
+
+    band: (H, W) bool, `engine.metrics.boundary_band` of the truth at its usual width: the same for all answers.
+    """
     wrong = (labels != truth) & (truth != VOID)
-    band = boundary_band(truth, width)
     known = max(int((truth != VOID).sum()), 1)
     photo = Layer("image", "picture", trace.image)
     near = int((wrong & band).sum()) / max(int(wrong.sum()), 1)
     errors = (f"{100 * wrong.sum() / known:.1f} % of the pixels are wrong; {100 * near:.0f} % of the errors lie within "
-              f"{width:.0f} pixels of a boundary.")  # fmt: skip
+              f"{BAND:.0f} pixels of a boundary.")  # fmt: skip
     steps = (
         Step("Ground truth", "What each pixel is said to be; pixels without a label do not count.",
              (photo, Layer("labels", "ground truth", truth))),
-        Step("Errors", errors, (photo, Layer("mask", "wrong pixels", wrong), Layer("mask", "boundary band", band))),
+        Step("Errors", errors, (photo, Layer("mask", "wrong pixels", wrong))),
     )  # fmt: skip
     return replace(trace, steps=trace.steps + steps)

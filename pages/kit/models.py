@@ -15,6 +15,7 @@ import streamlit as st
 
 from engine import gallery
 from engine.cards import Card, ModelError
+from engine.metrics import boundary_band
 from pages.kit.picker import Chosen
 
 KEPT = 24  # encodings; one of a 640x480 picture holds about 2 MB
@@ -95,6 +96,12 @@ def truth(chosen: Chosen, card: Card) -> np.ndarray | None:
     """(H, W) uint8 ground truth of the image in hand in the classes of `card`, None where nobody labelled it so."""
     labels = card.settings.get("labels")
     return chosen.truth(labels) if chosen.truth and labels in gallery.LABELS else None
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def band(key: str, labels: str, _truth: np.ndarray) -> np.ndarray:
+    """(H, W) bool: the boundary band of the ground truth of picture `key` in label set `labels`."""
+    return boundary_band(_truth)
 
 
 def _here(name: str) -> bool:

@@ -87,6 +87,7 @@ class _Blobs:
         self.parts: list[bytes] = []
         self.places: list[tuple[int, int]] = []
         self.known: dict[str, int] = {}  # digest of the bytes -> index
+        self.images: dict[int, dict[str, Any]] = {}  # id of an array of the Trace -> how it was encoded
         self._end = 0
 
     def add(self, data: bytes) -> int:
@@ -147,6 +148,13 @@ def _array(data: np.ndarray, dtype: str, blobs: _Blobs) -> dict[str, Any]:
 
 
 def _image(pixels: np.ndarray, blobs: _Blobs) -> dict[str, Any]:
+    """The picture as a file; the same array, which most steps begin with, is encoded once."""
+    if id(pixels) not in blobs.images:
+        blobs.images[id(pixels)] = _encoded(pixels, blobs)
+    return blobs.images[id(pixels)]
+
+
+def _encoded(pixels: np.ndarray, blobs: _Blobs) -> dict[str, Any]:
     kind = "PNG" if pixels.shape[0] * pixels.shape[1] < LOSSLESS else "JPEG"
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(out, kind, **({"quality": 92} if kind == "JPEG" else {}))

@@ -41,7 +41,8 @@ def look(chosen: Chosen) -> None:
     trace = model.trace(encoding, average=average, **settings)
     truth = models.truth(chosen, model.card)
     if truth is not None:
-        trace = with_truth(trace, truth, model.labels(encoding, **settings))
+        band = models.band(chosen.key, model.card.settings["labels"], truth)
+        trace = with_truth(trace, truth, model.labels(encoding, **settings), band)
     with head:
         with st.container(width="stretch"):
             title(FCN, model.card)

@@ -123,9 +123,9 @@ def step(page: Page, tries: int) -> None:
     page.wait_for_timeout(1500)
     sent, times = page.evaluate("window.__ws.sends.length"), []
     for i in range(tries):
-        page.evaluate(f"window.__painted = ({KEY_TO_PAINTED})()")
+        page.evaluate(f"() => {{ window.__painted = ({KEY_TO_PAINTED})(); }}")
         page.keyboard.press("ArrowRight" if i % 8 < 4 else "ArrowLeft")
-        times.append(page.evaluate("window.__painted"))
+        times.append(page.evaluate("() => window.__painted"))
         page.wait_for_timeout(60)
     summary("step_key_to_painted", times, messages=page.evaluate("window.__ws.sends.length") - sent)
 

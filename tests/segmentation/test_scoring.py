@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.metrics import boundary_band
 from engine.segmentation.scoring import score, with_truth
 from engine.trace import VOID, Trace
 
@@ -35,7 +36,7 @@ def test_the_errors_are_a_step_with_their_share_near_boundaries(truth):
     wrong = np.where(truth == VOID, 0, truth)
     wrong[:, 10] = 0  # 10 pixels at the boundary
     wrong[5, 19] = 0  # 1 pixel far from it
-    both = with_truth(trace, truth, wrong, width=3).steps
+    both = with_truth(trace, truth, wrong, boundary_band(truth, 3)).steps
     assert [s.title for s in both] == ["Ground truth", "Errors"]
     assert "5.5 % of the pixels are wrong; 91 % of the errors" in both[1].sentence
     assert both[1].layers[1].data.sum() == 11
