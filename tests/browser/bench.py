@@ -142,8 +142,9 @@ def control(page: Page, tries: int) -> None:
 def main() -> None:
     """All of it, or the names given."""
     wanted = set(sys.argv[1:]) or {"cold", "upload", "step", "control"}
+    path = find()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         if "cold" in wanted:
             cold(browser, TRIES)
         server = Server()

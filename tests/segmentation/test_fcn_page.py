@@ -78,3 +78,23 @@ def test_animals_bring_their_own_classes(page):
     page.selectbox(key="model").select("fcn-animals").run()
     assert not page.exception
     assert "five animals" in text_of(page)
+
+
+def test_a_model_that_must_be_fetched_is_offered_and_the_former_picture_stays(page, monkeypatch, tmp_path):
+    from engine.cards import ModelError
+    from engine.segmentation import published
+
+    def offline(*_):
+        raise ModelError("It needs the internet once, and nobody answers.")
+
+    monkeypatch.setattr(published, "fetch", offline)
+    monkeypatch.setattr(published.torch.hub, "get_dir", lambda: str(tmp_path))
+    page.run()
+    page.selectbox(key="model").select("lraspp_mobilenet_v3_large").run()
+    assert not page.exception
+    assert "MB, fetched once" in text_of(page)
+    assert "five animals" not in text_of(page)
+    assert "eight broad classes" in text_of(page), "the model that is here goes on"
+    next(b for b in page.button if b.label == "Download").click().run()
+    assert not page.exception
+    assert "nobody answers" in page.warning[0].value
