@@ -104,7 +104,7 @@ def test_the_picture_can_be_taken_away(fcn):
     with Image.open(taken.value.path()) as image:
         assert image.format == "PNG"
         assert image.size == (640, 480)
-        assert len(set(image.convert("RGB").resize((64, 48)).getdata())) > 100
+        assert len(np.unique(np.asarray(image.convert("RGB"))[::10, ::10].reshape(-1, 3), axis=0)) > 100
 
 
 def test_a_small_window_and_the_dark_theme_keep_the_picture(browser, serve):

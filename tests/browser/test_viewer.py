@@ -57,22 +57,18 @@ def test_keys_reach_a_lone_viewer_from_the_bare_page(show):
 def test_stepping_over_prepared_steps_only_copies(show):
     page = show()
     page.wait_for_function(f"{V}.stage.frames.items.size >= 6")  # idle time has prepared every step
-    got = page.evaluate(f"""async () => {{
-        const v = {V}, times = [], make = OffscreenCanvas.prototype.transferToImageBitmap;
+    made = page.evaluate(f"""async () => {{
+        const v = {V}, make = OffscreenCanvas.prototype.transferToImageBitmap;
         let made = 0;
         OffscreenCanvas.prototype.transferToImageBitmap = function () {{ made++; return make.call(this); }};
         for (let i = 0; i < 40; i++) {{
-            const start = performance.now(), key = i % 2 ? 'ArrowLeft' : 'ArrowRight';
+            const key = i % 2 ? 'ArrowLeft' : 'ArrowRight';
             v.refs.canvas.dispatchEvent(new KeyboardEvent('keydown', {{key, bubbles: true, cancelable: true}}));
-            v.stage.context.getImageData(0, 0, 1, 1); // waits for the drawing
-            times.push(performance.now() - start);
             await new Promise((r) => setTimeout(r, 40));
         }}
-        return {{made, times}};
+        return made;
     }}""")
-    assert got["made"] == 0
-    # The p95 in quiet is `make bench`'s; here other work may interrupt, so the undisturbed tries count.
-    assert np.percentile(got["times"], 20) < 16, got["times"]
+    assert made == 0, "how long a step takes is measured by `make bench`"
 
 
 def test_play_goes_to_the_end_and_stops(show):
