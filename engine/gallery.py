@@ -20,14 +20,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine import drawn
+from engine.data import stanford, voc
 from engine.images import Picture, decode
 from engine.trace import VOID
 
 ASSETS = Path(__file__).parents[1] / "assets" / "gallery"
-LABELS = {  # label set -> the class names, in the order of their indices
-    "stanford": ("sky", "tree", "road", "grass", "water", "building", "mountain", "foreground"),
-    "animals": ("background", "cat", "cow", "dog", "horse", "sheep", "person"),
-}
+LABELS = {s.name: s.classes for s in (stanford.LABELS, voc.LABELS)}  # label set -> class names in index order
 DEFAULT = "china"
 
 

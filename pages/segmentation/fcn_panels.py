@@ -36,7 +36,7 @@ def what_you_see(model, pick: Pick | None) -> None:
     )
     if pick is not None:
         st.caption(f"The last step shows what the answer at x {pick.x:.0f}, y {pick.y:.0f} listens to: the gradient of "
-                   "its top score. It is far smaller than the field that the arithmetic allows.")  # fmt: skip
+                   "its top score. Compare its box with the field that the arithmetic allows.")  # fmt: skip
 
 
 def formula(model, encoding, gains, pick: Pick | None) -> None:
@@ -46,10 +46,10 @@ def formula(model, encoding, gains, pick: Pick | None) -> None:
     best, *others = model.explain(encoding, gains, x, y)
     st.caption(f"At x {x:.0f}, y {y:.0f}" + ("" if pick else ", the middle; click the picture for another pixel"))
     st.latex(
-        r"z_k = \underbrace{g_{32}\,U_{16}U_{32}s^{32}_k}_{\text{stride 32}} + "
-        r"\underbrace{g_{16}\,U_{16}s^{16}_k}_{\text{stride 16}} + \underbrace{g_{8}\,s^{8}_k}_{\text{stride 8}}"
-        rf",\qquad z_{{\text{{{best.name}}}}} = {best.parts[0]:.2f} {best.parts[1]:+.2f} {best.parts[2]:+.2f}"
-        rf" = {best.logit:.2f},\qquad p = \frac{{e^{{z}}}}{{\sum_j e^{{z_j}}}} = {best.probability:.3f}"
+        r"\begin{aligned} z_k &= \underbrace{g_{32}\,U_{16}U_{32}s^{32}_k}_{\text{stride 32}} + "
+        r"\underbrace{g_{16}\,U_{16}s^{16}_k}_{\text{stride 16}} + \underbrace{g_{8}\,s^{8}_k}_{\text{stride 8}} \\"
+        rf" z_{{\text{{{best.name}}}}} &= {best.parts[0]:.2f} {best.parts[1]:+.2f} {best.parts[2]:+.2f}"
+        rf" = {best.logit:.2f},\qquad p = \frac{{e^{{z}}}}{{\sum_j e^{{z_j}}}} = {best.probability:.3f} \end{{aligned}}"
     )
     st.dataframe([{"class": r.name, **{f"{label} adds": round(p, 2) for label, p in zip(STRIDES.values(), r.parts,
                                                                                          strict=True)},
