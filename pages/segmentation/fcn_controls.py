@@ -20,7 +20,7 @@ def ask_gains() -> tuple[float, float, float]:
 def ask_average() -> bool:
     """Whether to average over views, in the URL."""
     return st.toggle("Average over six views", key="average", bind="query-params",
-                     help="Three sizes, each also mirrored: six times the work; the card has both figures.")  # fmt: skip
+                     help="Three sizes, each also mirrored: six times the work; figures on the card.")  # fmt: skip
 
 
 def _ask_gain(key: str, label: str) -> float:
