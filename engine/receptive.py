@@ -36,17 +36,33 @@ class Field:
             self.centre + ((kernel - 1) / 2 - before) * self.stride,
         )
 
+    def enlarged(self, factor: int) -> Field:
+        """What holds the fields of the cells after bilinear enlargement by `factor`.
+
+        Such a cell mixes its own and the nearest other cell, now on this side and now on that: one side holds too much.
+        """
+        return Field(
+            self.size + (2 - 1 / factor) * self.stride,
+            self.stride / factor,
+            self.centre - (1 - 1 / factor) / 2 * self.stride,
+        )
+
 
 def of_convolutions(layers: Iterable[nn.Module], start: Field = Field()) -> Field:
-    """The field after a chain of modules, their convolutions taken in order, at even map sizes.
+    """The field after a chain of modules, their convolutions and poolings taken in order, at even map sizes.
 
-    A strided convolution pads as TensorFlow's "same" does there: kernel - stride pixels, the odd one at the end.
+    A strided one pads as TensorFlow's "same" does there: kernel - stride pixels, the odd one at the end.
     """
     for layer in layers:
-        for conv in (m for m in layer.modules() if isinstance(m, nn.Conv2d)):
-            kernel, stride = conv.kernel_size[0], conv.stride[0]
+        for one in (m for m in layer.modules() if isinstance(m, (nn.Conv2d, nn.MaxPool2d))):
+            kernel, stride, holes = (_first(x) for x in (one.kernel_size, one.stride, one.dilation))
+            kernel = holes * (kernel - 1) + 1
             start = start.conv(kernel, stride, (kernel - stride) // 2)
     return start
+
+
+def _first(value: int | tuple[int, int]) -> int:
+    return value if isinstance(value, int) else value[0]
 
 
 def effective(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -16,14 +16,15 @@ from torch import Tensor
 MULTIPLE = 32
 
 
-def working_size(height: int, width: int, longest: tuple[int, int] = (32, 640)) -> tuple[int, int]:
-    """(h, w), multiples of 32, at which a network looks at a picture of height x width pixels.
+def working_size(height: int, width: int, longest: tuple[int, int] = (32, 640),
+                 multiple: int = MULTIPLE) -> tuple[int, int]:  # fmt: skip
+    """(h, w), multiples of `multiple`, at which a network looks at a picture of height x width pixels.
 
     The longest side is brought into `longest` (least, most) with the aspect ratio kept, then each side is rounded.
     """
     long = max(height, width)
     factor = min(max(long, longest[0]), longest[1]) / long
-    return tuple(max(MULTIPLE, round(side * factor / MULTIPLE) * MULTIPLE) for side in (height, width))
+    return tuple(max(multiple, round(side * factor / multiple) * multiple) for side in (height, width))
 
 
 def to_input(rgb: np.ndarray, size: tuple[int, int], device: torch.device | str = "cpu") -> Tensor:

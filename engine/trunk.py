@@ -74,26 +74,27 @@ class Block(nn.Module):
 class Trunk(nn.Module):
     """EfficientNet-Lite without its classifier.
 
-    size: 0 to 4, the Lite variant. `channels` gives the width of the map at each of `STRIDES`.
+    size: 0 to 4, the Lite variant. stages: how many of the seven are built; five end at stride 16.
+    `channels` gives the width of the map at each of `STRIDES`, as far as they are built.
     """
 
-    def __init__(self, size: int = 0) -> None:
+    def __init__(self, size: int = 0, stages: int = len(_STAGES)) -> None:
         super().__init__()
         widen, deepen = _SCALES[size]
         self.stem = SameConv2d(3, _STEM, 3, stride=2)
         self.stages = nn.ModuleList()
         inputs = _STEM
-        for i, (repeats, kernel, stride, width, expansion) in enumerate(_STAGES):
+        for i, (repeats, kernel, stride, width, expansion) in enumerate(_STAGES[:stages]):
             outputs = _rounded(width * widen)
             depth = repeats if i in (0, len(_STAGES) - 1) else math.ceil(repeats * deepen)
             blocks = [Block(inputs, outputs, kernel, stride, expansion)]
             blocks += [Block(outputs, outputs, kernel, 1, expansion) for _ in range(depth - 1)]
             self.stages.append(nn.Sequential(*blocks))
             inputs = outputs
-        self.channels = tuple(self.stages[i][-1].project.out_channels for i in _LEAVES)
+        self.channels = tuple(self.stages[i][-1].project.out_channels for i in _LEAVES if i < stages)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) in [-1, 1] -> four maps at `STRIDES`, fine to coarse."""
+        """(B, 3, H, W) in [-1, 1] -> a map at each of `STRIDES` (all four unless cut short), fine to coarse."""
         x = F.relu6(self.stem(x), inplace=True)  # (B, 32, H/2, W/2)
         maps = []
         for i, stage in enumerate(self.stages):

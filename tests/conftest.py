@@ -1,10 +1,14 @@
-"""What the tests of the engine share: a picture of a few shapes and an FCN of random weights (for tests only)."""
+"""What the tests of the engine share: a picture of a few shapes and networks of random weights (for tests only)."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import nn
 
 from engine.cards import Card
 from engine.data import stanford
@@ -51,3 +55,65 @@ def model(network):
     from engine.segmentation.fcn_model import FcnModel
 
     return FcnModel(card_of(), network)
+
+
+def shaken(network: nn.Module) -> nn.Module:
+    """`network` with random weights that keep what passes through them at its size; none is zero."""
+    torch.manual_seed(0)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.normal_(layer.bias, 0, 0.1)
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def patches():
+    """A patch classifier of random weights; it looks at `rgb` in 64 x 44 pixels."""
+    from engine.segmentation.patches import Patches
+    from engine.segmentation.patches_model import PatchesModel
+
+    card = card_of(name="patches-random", settings={"labels": "stanford", "longest": [64, 64]})
+    return PatchesModel(card, shaken(Patches(8)))
+
+
+@pytest.fixture(scope="session")
+def multiscale():
+    """A multi-scale model of random weights; it looks at `rgb` in 192 x 128 pixels."""
+    from engine.segmentation.multiscale import MultiScale
+    from engine.segmentation.multiscale_model import MultiScaleModel
+
+    return MultiScaleModel(card_of(settings={"trunk": 0, "labels": "stanford", "longest": [192, 192]}),
+                           shaken(MultiScale(8)))  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def classic():
+    """The classic multi-scale model with random weights; it looks at `rgb` in 128 x 64 pixels."""
+    from engine.segmentation.multiscale import Classic
+    from engine.segmentation.multiscale_model import MultiScaleModel
+
+    return MultiScaleModel(card_of(settings={"labels": "stanford", "longest": [128, 128]}), shaken(Classic(8)))
+
+
+@pytest.fixture(scope="session")
+def recurrent():
+    """A recurrent model of random weights, in which the last answer counts about as much as the picture."""
+    from engine.segmentation.recurrent import Recurrent
+    from engine.segmentation.recurrent_model import RecurrentModel
+
+    network = shaken(Recurrent(8))
+    network.context[0].weight.mul_(12)
+    return RecurrentModel(card_of(), network)
+
+
+@pytest.fixture
+def scenes(tmp_path) -> Path:
+    """A folder with nine pictures in the layout of Stanford Background."""
+    root = tmp_path / "data" / "iccv09Data"
+    for name in ("images", "labels"):
+        (root / name).mkdir(parents=True)
+    for i in range(9):
+        Image.new("RGB", (40, 30), (20 * i, 90, 40)).save(root / "images" / f"{i}.jpg")
+        np.savetxt(root / "labels" / f"{i}.regions.txt", np.full((30, 40), i % 8), fmt="%d")
+    return tmp_path / "data"

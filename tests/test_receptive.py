@@ -36,6 +36,40 @@ def test_a_small_net_sees_what_the_arithmetic_says():
         assert extent(layers(x)[0, 0, 2, cell], x) == expected(field, cell)
 
 
+def test_holes_and_poolings_count():
+    """A chain of modules read off by itself; tuples and plain numbers, dilation, and a pooling (see above)."""
+    layers = nn.Sequential(nn.Conv2d(1, 1, 3, padding=2, dilation=2), nn.MaxPool2d(2), nn.ReLU(),
+                           nn.Sequential(nn.Conv2d(1, 1, (5, 5), padding=8, dilation=4)),
+                           nn.MaxPool2d((2, 2), (2, 2)), nn.Conv2d(1, 1, 3, padding=1)).double()  # fmt: skip
+    for p in layers.parameters():
+        nn.init.constant_(p, 0.1)
+    field = receptive.of_convolutions(layers)
+    assert (field.size, field.stride) == (5 + 1 + 16 * 2 + 2 + 2 * 4, 4)
+    assert receptive.of_convolutions(layers[2:], receptive.of_convolutions(layers[:2])) == field
+    layers[1], layers[4] = nn.AvgPool2d(2), nn.AvgPool2d(2)
+    x = torch.rand(1, 1, 16, 128, dtype=torch.double, requires_grad=True)
+    for cell in (14, 15):
+        assert extent(layers(x)[0, 0, 2, cell], x) == expected(field, cell)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_bilinear_enlargement_mixes_two_neighbours(factor):
+    """Those cells that lean to the left fill the left end of the field, those that lean to the right the other."""
+    field = Field().conv(8, 8, 0)
+    x = torch.rand(1, 1, 8, 128, dtype=torch.double, requires_grad=True)
+    maps = nn.functional.interpolate(nn.functional.avg_pool2d(x, 8), scale_factor=factor, mode="bilinear")
+    large = field.enlarged(factor)
+    assert large.stride == 8 / factor
+    left_over, right_over = [], []
+    for cell in range(6 * factor, 7 * factor):
+        (left, right), (first, last) = expected(large, cell), extent(maps[0, 0, 0, cell], x)
+        left_over.append(first - left)
+        right_over.append(right - last)
+    assert min(left_over) == min(right_over) == 0
+    assert max(left_over) <= 8
+    assert max(right_over) <= 8
+
+
 def positive(network: nn.Module) -> nn.Module:
     """The same connections with equal positive weights and no activations: nothing cancels, nothing is cut off."""
     network = copy.deepcopy(network).eval()

@@ -29,6 +29,16 @@ def test_working_size_of_known_pictures(size, longest, wanted):
     assert tensors.working_size(*size, longest) == wanted
 
 
+@given(sides, sides, st.sampled_from((4, 16, 64)))
+def test_working_size_is_of_whole_multiples(height, width, multiple):
+    h, w = tensors.working_size(height, width, (128, 640), multiple)
+    assert h % multiple == w % multiple == 0
+    factor = min(max(max(height, width), 128), 640) / max(height, width)
+    for side, exact in ((h, height * factor), (w, width * factor)):
+        assert side >= multiple
+        assert abs(side - exact) <= multiple / 2 or (side == multiple and exact < multiple)
+
+
 def test_input_is_scaled_from_minus_one_to_one(rgb):
     x = tensors.to_input(rgb, rgb.shape[:2])
     assert x.shape == (1, 3, *rgb.shape[:2])

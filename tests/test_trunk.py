@@ -52,6 +52,21 @@ def test_strides_and_widths(network):
     assert trunk.channels == (24, 40, 112, 320)  # Tan and Le 2019, table 1, of B0
 
 
+@pytest.mark.parametrize(("stages", "maps"), [(2, 1), (3, 2), (5, 3), (6, 3), (7, 4)])
+@torch.inference_mode()
+def test_a_trunk_cut_short_is_the_beginning_of_the_whole(network, stages, maps):
+    trunk = Trunk(0, stages).eval()
+    assert len(trunk.stages) == stages
+    assert trunk.channels == network.trunk.channels[:maps]
+    weights = network.trunk.state_dict()
+    trunk.load_state_dict({name: weights[name] for name in trunk.state_dict()})
+    x = torch.rand(1, 3, 64, 32)
+    got = trunk(x)
+    assert len(got) == maps
+    for ours, whole in zip(got, network.trunk(x), strict=False):
+        assert torch.allclose(ours, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
+
+
 def test_early_stages_freeze_and_the_others_learn():
     trunk = Trunk()
     trunk.freeze_early()

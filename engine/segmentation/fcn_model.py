@@ -17,7 +17,7 @@ from torch import Tensor
 from engine import receptive, tensors
 from engine.cards import Card
 from engine.segmentation.fcn import FCN, VARIANTS, Scores
-from engine.segmentation.labelling import Labelling, heat_layer, label_table
+from engine.segmentation.labelling import Labelling, Reading, changed, heat_layer, label_table
 from engine.trace import Layer, Step, Trace
 from engine.zoo import read_weights
 
@@ -31,16 +31,6 @@ class Encoding:
     rgb: np.ndarray
     scores: Scores
     parts: Scores
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One class at one pixel: what strides 32, 16 and 8 add in logits, their sum, and the softmax of it."""
-
-    name: str
-    parts: tuple[float, float, float]
-    logit: float
-    probability: float
 
 
 def build(card: Card, device: str) -> FcnModel:
@@ -116,7 +106,7 @@ class FcnModel(Labelling):
                  f"{self.fields.s32.size:.0f} pixels, but hardly where.",
                  (photo, self.label_layer("scores, stride 32", gains[0] * coarse), self.cells(coarse, 0))),
             Step("Learned upsampling", f"Two transposed convolutions enlarge the scores to stride 8; "
-                 f"{_changed(bilinear, sums[0])} of the picture differs from bilinear enlargement.",
+                 f"{changed(bilinear, sums[0])} of the picture differs from bilinear enlargement.",
                  (photo, self.label_layer("labels, 32s", sums[0]), self.cells(coarse, 0))),
             Step("+ skip, stride 16", self._skip_sentence(16, gains[1], sums[0], sums[1], parts[1]),
                  (photo, self.label_layer("labels, 16s", sums[1]), heat_layer("adds, stride 16", parts[1]),
@@ -124,7 +114,7 @@ class FcnModel(Labelling):
             Step("+ skip, stride 8", self._skip_sentence(8, gains[2], sums[1], sums[2], parts[2]),
                  (photo, self.label_layer("labels, 8s", sums[2]), heat_layer("adds, stride 8", parts[2]),
                   self.cells(encoding.scores.s8, 2))),
-            Step("Labels", f"The class of the highest score at each pixel; {_changed(sums[0], sums[2])} of the picture "
+            Step("Labels", f"The class of the highest score at each pixel; {changed(sums[0], sums[2])} of the picture "
                  f"differs from stride 32 alone.", (photo, final), label_table(sums[2], self.card.classes)),
         )  # fmt: skip
 
@@ -133,7 +123,7 @@ class FcnModel(Labelling):
             return f"The stride-{stride} skip is muted: it adds nothing."
         k, place = divmod(int(part[0].abs().argmax()), part[0, 0].numel())
         push = float(part[0, k].flatten()[place])
-        return (f"The stride-{stride} skip changes {_changed(before, after)} of the picture; its strongest push is "
+        return (f"The stride-{stride} skip changes {changed(before, after)} of the picture; its strongest push is "
                 f"{push:+.1f} for {self.card.classes[k]}.")  # fmt: skip
 
     def cells(self, scores: Tensor, which: int) -> Layer:
@@ -144,14 +134,8 @@ class FcnModel(Labelling):
 
     def explain(self, encoding: Encoding, gains: Gains, x: float, y: float, top: int = 3) -> list[Reading]:
         """How the best `top` classes of the pixel under (x, y), image pixel frame, come to their logits."""
-        parts = torch.cat([g * p for g, p in zip(gains, encoding.parts, strict=True)])  # (3, K, h, w)
-        at = tensors.at_pixel(parts, encoding.rgb.shape[:2], x, y).T  # (K, 3)
-        logits = at.sum(1)
-        probabilities = logits.softmax(0)
-        return [
-            Reading(self.card.classes[k], tuple(at[k].tolist()), float(logits[k]), float(probabilities[k]))
-            for k in logits.argsort(descending=True)[:top].tolist()
-        ]
+        parts = [g * p for g, p in zip(gains, encoding.parts, strict=True)]
+        return self.readings(parts, encoding.rgb, x, y, top)
 
     def field_step(self, rgb: np.ndarray, x: float, y: float) -> Step:
         """What the answer at pixel (x, y) of the picture (H, W, 3) listens to, as a step of its own.
@@ -159,8 +143,7 @@ class FcnModel(Labelling):
         x, y: image pixel frame, inside the image. Heat: |gradient| of the top class's logit of FCN-8s, peak 1; the box
         holds nine tenths of it (`engine.receptive`).
         """
-        (height, width), (h, w) = rgb.shape[:2], self.working_size(rgb)
-        row, column = min(int(y / height * h / 8), h // 8 - 1), min(int(x / width * w / 8), w // 8 - 1)
+        row, column = self.cell_at(rgb, x, y, 8)
         kind = ""
 
         def score(pixels: Tensor) -> Tensor:
@@ -169,20 +152,13 @@ class FcnModel(Labelling):
             kind = self.card.classes[int(logits.argmax())]
             return logits.max()
 
-        heat = receptive.effective(score, tensors.to_input(rgb, (h, w), self.device))
-        x0, y0, x1, y1 = receptive.box_of(heat, 0.9)
-        box = np.array([[x0 * width / w, y0 * height / h, x1 * width / w, y1 * height / h]])
-        small = F.max_pool2d(heat[None, None], 4)[0, 0].cpu().numpy()
+        heat, box = self.listened(rgb, score)
+        x0, y0, x1, y1 = box * self.working_size(rgb)[1] / rgb.shape[1]
         sentence = (f"The {kind} score at x {x:.0f}, y {y:.0f}: nine tenths of its gradient come from {x1 - x0:.0f} x "
                     f"{y1 - y0:.0f} pixels; the arithmetic allows {self.fields.s32.size:.0f}.")  # fmt: skip
         return Step("What it listens to", sentence, (
             Layer("image", "picture", rgb),
-            Layer("heat", "gradient", small, range=(0.0, 1.0), unit="share of the strongest"),
-            Layer("boxes", "nine tenths", box),
+            Layer("heat", "gradient", heat, range=(0.0, 1.0), unit="share of the strongest"),
+            Layer("boxes", "nine tenths", box[None]),
             Layer("points", "the pixel", np.array([[x, y]])),
         ))  # fmt: skip
-
-
-def _changed(before: Tensor, after: Tensor) -> str:
-    """Share of stride-8 cells whose best class differs, in words."""
-    return f"{100 * float((before.argmax(1) != after.argmax(1)).float().mean()):.1f} %"

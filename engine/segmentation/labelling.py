@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine import palette, tensors
+from engine import palette, receptive, tensors
 from engine.cards import Card
 from engine.data import stanford, voc
 from engine.trace import Layer, Table
 
 SIZES = (0.75, 1.0, 1.25)  # of the working size, each also mirrored, when an answer is averaged over views
 _COLOURS = {s.name: s.colours for s in (stanford.LABELS, voc.LABELS)}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One class at one pixel: what each part adds in logits, their sum, and the softmax of it."""
+
+    name: str
+    parts: tuple[float, ...]
+    logit: float
+    probability: float
 
 
 class Labelling:
@@ -26,6 +37,7 @@ class Labelling:
     """
 
     variants: tuple[str, ...] = ()
+    multiple = tensors.MULTIPLE  # that the sides of the input must be of
 
     def __init__(self, card: Card, network: nn.Module, device: str = "cpu") -> None:
         self.card, self.device = card, torch.device(device)
@@ -39,7 +51,24 @@ class Labelling:
 
     def working_size(self, rgb: np.ndarray) -> tuple[int, int]:
         """(h, w) at which the network sees a picture (H, W, 3)."""
-        return tensors.working_size(*rgb.shape[:2], tuple(self.card.settings["longest"]))
+        return tensors.working_size(*rgb.shape[:2], tuple(self.card.settings["longest"]), self.multiple)
+
+    def cell_at(self, rgb: np.ndarray, x: float, y: float, stride: int) -> tuple[int, int]:
+        """(row, column) of the cell of `stride` input pixels under (x, y), image pixel frame, clamped into the map."""
+        sides = zip((y, x), rgb.shape[:2], self.working_size(rgb), strict=True)
+        return tuple(min(max(int(at / side * seen / stride), 0), seen // stride - 1) for at, side, seen in sides)
+
+    def listened(self, rgb: np.ndarray, score: Callable[[Tensor], Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """Where in the picture (H, W, 3) a number comes from. score: the network's input (1, 3, h, w) -> scalar.
+
+        Returns |gradient| as (h/4, w/4) float with peak 1, and the box (4,) in the image pixel frame that holds nine
+        tenths of it (`engine.receptive`).
+        """
+        size = self.working_size(rgb)
+        heat = receptive.effective(score, tensors.to_input(rgb, size, self.device))
+        scale = np.array([rgb.shape[1] / size[1], rgb.shape[0] / size[0]] * 2)
+        small = F.max_pool2d(heat[None, None], 4)[0, 0].cpu().numpy()
+        return small, np.array(receptive.box_of(heat, 0.9)) * scale
 
     def averaged(self, run: Callable[[tuple[int, int], bool], Sequence[Tensor]], size: tuple[int, int],
                  average: bool) -> list[Tensor]:  # fmt: skip
@@ -50,12 +79,24 @@ class Labelling:
         plain = list(run(size, False))
         if not average:
             return plain
-        sizes = [tensors.working_size(round(size[0] * s), round(size[1] * s), (32, 4096)) for s in SIZES]
+        sizes = [tensors.working_size(round(size[0] * s), round(size[1] * s), (32, 4096), self.multiple)
+                 for s in SIZES]  # fmt: skip
         views = [run(s, mirror) for s in sizes for mirror in (False, True) if (s, mirror) != (size, False)]
         columns = zip(plain, *views, strict=True)
         return [
             torch.stack([_resized(x, first.shape[-2:]) for x in (first, *rest)]).mean(0) for first, *rest in columns
         ]
+
+    def readings(self, parts: Sequence[Tensor], rgb: np.ndarray, x: float, y: float, top: int = 3) -> list[Reading]:
+        """How the best `top` classes of the pixel under (x, y), image pixel frame, come to their logits.
+
+        parts: maps (1, K, h, w) over the picture (H, W, 3) whose sum is the logits.
+        """
+        at = tensors.at_pixel(torch.cat(list(parts)), rgb.shape[:2], x, y).T  # (K, parts)
+        logits = at.sum(1)
+        chance = logits.softmax(0)
+        return [Reading(self.card.classes[k], tuple(at[k].tolist()), float(logits[k]), float(chance[k]))
+                for k in logits.argsort(descending=True)[:top].tolist()]  # fmt: skip
 
     def label_layer(self, name: str, logits: Tensor) -> Layer:
         """(1, K, h, w) logits as a layer of kind labels."""
@@ -71,6 +112,11 @@ def heat_layer(name: str, parts: Tensor) -> Layer:
     data = parts[0].float().cpu().numpy()
     bound = max(float(np.abs(data).max()), 1e-6)
     return Layer("heat", name, data, range=(-bound, bound), unit="logit")
+
+
+def changed(before: Tensor, after: Tensor) -> str:
+    """The share of cells whose best class differs between two maps of logits (1, K, h, w), in words."""
+    return f"{100 * float((before.argmax(1) != after.argmax(1)).float().mean()):.1f} %"
 
 
 def label_table(logits: Tensor, classes: tuple[str, ...]) -> Table:
