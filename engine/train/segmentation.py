@@ -4,6 +4,7 @@ References
 1. Long et al. 2015, section 4 (fine-tuning from ImageNet); every variant is trained at once here, not in stages.
 2. Smith and Topin 2018, "Super-Convergence": the one-cycle schedule.
 3. Polyak and Juditsky 1992: the weights that ship are an exponential average over the last steps.
+4. Ronneberger, Fischer and Brox 2015, "U-Net", section 3: pixels at boundaries weigh more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from engine.data import Segmentation
@@ -41,7 +42,8 @@ class Recipe:
     head_rate: float = 2e-3
     weight_decay: float = 1e-4
     aside: float = 0.3  # weight of each variant but the last in the loss
-    average: float = 0.998  # decay of the exponential average of weights
+    edge: float = 1.0  # weight of a pixel at most 5 pixels from a boundary, where others count 1 (reference 4)
+    average: float = 0.99  # decay of the exponential average of weights
     seed: int = 0
 
 
@@ -61,41 +63,50 @@ class Views(Dataset):
         return torch.tensor(rgb.copy()).permute(2, 0, 1).float() / 127.5 - 1, torch.tensor(labels.astype(np.int64))
 
 
-def loss_of(variants: dict[str, Tensor], target: Tensor, aside: float) -> Tensor:
+def loss_of(variants: dict[str, Tensor], target: Tensor, aside: float, edge: float = 1.0) -> Tensor:
     """Cross-entropy of the last variant at every pixel, plus `aside` times that of each other at every fourth.
 
-    variants: logits (B, K, h, w); target: (B, H, W) int64, 255 = void. A batch without known pixels gives 0.
+    variants: logits (B, K, h, w); target: (B, H, W) int64, 255 = void. edge: see `Recipe`. A batch without known pixels
+    gives 0.
     """
     *others, last = variants.values()
-    coarse = target[:, 2::4, 2::4]
-    loss = _cross_entropy(last, target)
-    return loss + aside * sum((_cross_entropy(x, coarse) for x in others), torch.zeros(()).to(loss))
+    weight = torch.where(near_boundary(target), edge, 1.0) * (target != VOID)  # (B, H, W)
+    coarse = np.s_[:, 2::4, 2::4]
+    loss = _cross_entropy(last, target, weight)
+    beside = (_cross_entropy(x, target[coarse], weight[coarse]) for x in others)
+    return loss + aside * sum(beside, torch.zeros(()).to(loss))
 
 
-def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def near_boundary(target: Tensor) -> Tensor:
+    """(B, H, W) int64, 255 = void -> bool: pixels with two known classes in the 11 x 11 square around them."""
+    known = (target != VOID)[:, None]
+    labels = target[:, None].float()
+    highest = F.max_pool2d(labels.masked_fill(~known, -1), 11, 1, 5)
+    lowest = -F.max_pool2d(-labels.masked_fill(~known, VOID), 11, 1, 5)
+    return (highest > lowest)[:, 0]
+
+
+def _cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     logits = F.interpolate(logits, target.shape[-2:], mode="bilinear", align_corners=False)
-    total = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
-    return total / (target != VOID).sum().clamp(min=1)
+    each = F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")
+    return (each * weight).sum() / weight.sum().clamp(min=1)
 
 
 def fit(model: nn.Module, variants: Variants, data: Segmentation, recipe: Recipe, out: Path, *,
         device: str = "cpu", resume: bool = False, steps: int | None = None) -> nn.Module:  # fmt: skip
-    """Train `model` in place of its trunk (`model.trunk`, its early stages frozen) and heads; return averaged weights.
+    """Train `model`; return it with averaged weights.
 
+    A model with a pretrained part names it `trunk`: that learns at its own rate, its early stages frozen.
     Writes out/checkpoint.pt after each epoch; `resume` goes on from it. `steps` bounds them (smoke test).
     """
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     model.to(device, memory_format=torch.channels_last).train()
-    model.trunk.freeze_early()
-    trunk = [p for p in model.trunk.parameters() if p.requires_grad]
-    known = {id(p) for p in model.trunk.parameters()}
-    heads = [p for p in model.parameters() if id(p) not in known]
-    rates = [recipe.trunk_rate, recipe.head_rate]
-    optimizer = torch.optim.AdamW([{"params": trunk}, {"params": heads}], weight_decay=recipe.weight_decay)
+    groups, rates = _groups(model, recipe)
+    optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     per_epoch = len(data) // recipe.batch or 1
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=per_epoch * recipe.epochs + 1)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    averaged = AveragedModel(model, multi_avg_fn=_average(recipe.average))
     state = {"model": model, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
     first = _restore(out / "checkpoint.pt", state) if resume else 0
     for epoch in range(first, recipe.epochs):
@@ -117,8 +128,29 @@ def fit(model: nn.Module, variants: Variants, data: Segmentation, recipe: Recipe
     return averaged.module.eval()
 
 
+def _average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """An exponential average that forgets faster at first, so that little is left of the weights it began with."""
+
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(averaged, current, 1 - kept)
+
+    return torch.no_grad()(update)
+
+
+def _groups(model: nn.Module, recipe: Recipe) -> tuple[list[dict], list[float]]:
+    """Parameter groups and their rates: of the trunk, where there is one, and of everything else."""
+    if not hasattr(model, "trunk"):
+        return [{"params": list(model.parameters())}], [recipe.head_rate]
+    model.trunk.freeze_early()
+    known = {id(p) for p in model.trunk.parameters()}
+    trunk = [p for p in model.trunk.parameters() if p.requires_grad]
+    heads = [p for p in model.parameters() if id(p) not in known]
+    return [{"params": trunk}, {"params": heads}], [recipe.trunk_rate, recipe.head_rate]
+
+
 def _step(model, variants, x, target, optimizer, schedule, recipe) -> float:
-    loss = loss_of(variants(model, x), target, recipe.aside)
+    loss = loss_of(variants(model, x), target, recipe.aside, recipe.edge)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 5.0)

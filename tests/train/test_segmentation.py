@@ -8,7 +8,6 @@ from torch import nn
 
 from engine.data import Segmentation, stanford
 from engine.trace import VOID
-from engine.train import fcn as plans
 from engine.train.segmentation import Recipe, Views, fit, loss_of
 
 TINY = Recipe(epochs=4, batch=2, crop=32, scale=(0.9, 1.1), trunk_rate=1e-2, head_rate=3e-2, average=0.5)
@@ -127,23 +126,3 @@ def test_the_same_view_on_every_machine(data):
     assert not torch.equal(a[0], Views(data, TINY, 4)[2][0])
     assert a[0].min() >= -1
     assert a[0].max() <= 1
-
-
-def test_the_real_recipe_runs(tmp_path, monkeypatch):
-    """One step of fcn-scenes on data made here; nothing reaches the assets."""
-    from engine import cards, zoo
-
-    monkeypatch.setattr(cards, "ASSETS", tmp_path / "assets")
-    monkeypatch.setattr(zoo, "ASSETS", tmp_path / "assets")
-    root = tmp_path / "data" / "iccv09Data"
-    for name in ("images", "labels"):
-        (root / name).mkdir(parents=True)
-    for i in range(10):
-        Image.new("RGB", (40, 30), (20 * i, 90, 40)).save(root / "images" / f"{i}.jpg")
-        np.savetxt(root / "labels" / f"{i}.regions.txt", np.full((30, 40), i % 8), fmt="%d")
-    plan = plans.PLANS["fcn-scenes"]
-    small = plans.replace(plan.recipes[0], epochs=1, batch=2, crop=64)
-    monkeypatch.setitem(plans.PLANS, "fcn-scenes", plans.replace(plan, recipes=(small, small)))
-    card = plans.train("fcn-scenes", tmp_path / "data", tmp_path / "run", steps=1)
-    assert card.name == "fcn-scenes"
-    assert not (tmp_path / "assets").exists()

@@ -1,0 +1,102 @@
+"""What each model is trained from, and the one way from there to weights and card: train, write, measure.
+
+References
+1. One recipe per model in the modules beside this one; `engine.train.segmentation` runs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from engine import zoo
+from engine.cards import Card, ModelError
+from engine.data import Segmentation
+from engine.evaluate import evaluate
+from engine.train.segmentation import Recipe, Variants, fit
+from engine.trunk import Trunk
+
+# name -> the module whose PLANS holds it
+_PLANS = {
+    "fcn-scenes": "engine.train.fcn",
+    "fcn-animals": "engine.train.fcn",
+    "patches": "engine.train.patches",
+    "multiscale": "engine.train.multiscale",
+    "multiscale-classic": "engine.train.multiscale",
+    "recurrent": "engine.train.recurrent",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one model is trained from, and the words of its card.
+
+    reader: a module with load(folder, split). network: the untrained network for the card. variants: see `fit`.
+    recipes: one after the other, each from the averaged weights before it. views: also measure the mean over views.
+    """
+
+    card: Card
+    reader: ModuleType
+    split: str
+    network: Callable[[Card], nn.Module]
+    variants: Variants
+    recipes: tuple[Recipe, ...]
+    views: bool = False
+
+
+def plan(name: str) -> Plan:
+    """The plan of the model called `name`. Raises ModelError."""
+    if name not in _PLANS:
+        raise ModelError(f"There is no recipe for {name!r}; there are {', '.join(_PLANS)}.")
+    return importlib.import_module(_PLANS[name]).PLANS[name]
+
+
+def train(name: str, data: Path | str, out: Path | str | None = None, device: str = "cpu", resume: bool = False,
+          steps: int | None = None) -> Card:  # fmt: skip
+    """Train `name` on the data below `data`, checkpoints in `out`; write weights and card into assets; return the card.
+
+    steps: stop each epoch after so many steps and write nothing into assets (smoke test).
+    Raises DataError, ModelError.
+    """
+    wanted, started = plan(name), time.monotonic()
+    zoo.keep_memory()
+    pictures, held_out = wanted.reader.load(data, wanted.split), wanted.reader.load(data, "val")
+    network = wanted.network(wanted.card)
+    for i, recipe in enumerate(wanted.recipes):
+        folder = Path(out or f"runs/{name}") / f"stage{i}"
+        network = fit(network, wanted.variants, pictures, recipe, folder, device=device, resume=resume, steps=steps)
+    return wanted.card if steps is not None else ship(wanted, network, held_out, time.monotonic() - started, device)
+
+
+def ship(plan: Plan, network: nn.Module, held_out: Segmentation, seconds: float, device: str) -> Card:
+    """Write the weights in half precision, measure what was written on `held_out`, and write the card."""
+    card = replace(plan.card, sha256=zoo.write_weights(plan.card.name, network))
+    model = zoo.build(card, device)
+    dropped = ("model", "data", "split", "seconds")
+    figures = {k: v for k, v in evaluate(model, held_out).items() if k not in dropped}
+    if plan.views:
+        averaged = evaluate(model, held_out, average=True)
+        figures["averaged"] = {k: v for k, v in averaged.items() if k not in dropped}
+    cpu = f"CPU, {torch.get_num_threads()} threads"
+    training = {
+        "recipes": [asdict(recipe) for recipe in plan.recipes], "split": plan.split, "minutes": round(seconds / 60, 1),
+        "hardware": torch.cuda.get_device_name() if device.startswith("cuda") else cpu,
+        "versions": {"torch": torch.__version__.split("+")[0], "python": platform.python_version()},
+    }  # fmt: skip
+    card = replace(card, figures=figures, training=training)
+    card.write()
+    return card
+
+
+def start_trunk(trunk: Trunk, name: str = "fcn-scenes") -> None:
+    """Give `trunk`, which may end early, the weights that the shipped model `name` has there. Raises ModelError."""
+    weights = zoo.read_weights(Card.read(name))
+    trunk.load_state_dict({k: weights[f"trunk.{k}"] for k in trunk.state_dict()})
