@@ -57,7 +57,8 @@ def evaluate(model: Any, data: Segmentation, *, limit: int | None = None, averag
     """Score `model` (`variants`, `predict`, `card`) on the first `limit` pictures of `data`, or on all.
 
     average: mean over mirrored and scaled views of each picture. progress: told about every 20 pictures.
-    Returns data, split, images, the figures of the last variant (shares from 0 to 1; None where nothing could be
+    Returns data, split, images, the figures of the model's `answer`, else of its last variant (shares from 0 to 1; None
+    where nothing could be
     judged), its iou by class, "variants" {name: figures} and seconds. Raises DataError.
     """
     started = time.monotonic()
@@ -74,7 +75,7 @@ def evaluate(model: Any, data: Segmentation, *, limit: int | None = None, averag
         if (i + 1) % 20 == 0 or i + 1 == count:
             progress(f"{i + 1} of {count} pictures, {time.monotonic() - started:.0f} s")
     scores = {name: meter.scores() for name, meter in meters.items()}
-    last = scores[model.variants[-1]]
+    last = scores[getattr(model, "answer", None) or model.variants[-1]]
     return {"data": data.name, "split": data.split, "images": count, **_figures(last),
             "iou": {k: _plain(v) for k, v in zip(classes, last.iou, strict=True)},
             "variants": {name: _figures(s) for name, s in scores.items()},

@@ -37,6 +37,7 @@ class Labelling:
     """
 
     variants: tuple[str, ...] = ()
+    answer: str | None = None  # the variant whose figures stand for the model; None means the last
     multiple = tensors.MULTIPLE  # that the sides of the input must be of
 
     def __init__(self, card: Card, network: nn.Module, device: str = "cpu") -> None:

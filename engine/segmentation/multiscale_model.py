@@ -51,6 +51,7 @@ class MultiScaleModel(Labelling):
     """A trained `Pyramid` network with what the paper does to its answer."""
 
     variants = ("single scale", "multi-scale", "superpixels", "cover")
+    answer = "multi-scale"
     multiple = MULTIPLE
     network: Pyramid
 

@@ -19,21 +19,25 @@ import torch.nn.functional as F
 
 from engine import tensors
 from engine.segmentation import regions
-from engine.segmentation.tree import Tree, cover_labels, merge
+from engine.segmentation.tree import LIMIT, Tree, cover_labels, merge
 from engine.trace import Layer, Step, Table
 
 LONGEST = 640
+AREA = 640 * 480
 
 
 @dataclass(frozen=True)
 class Superpixels:
-    """How superpixels are made: Felzenszwalb's (scale, sigma, min_size) or SLIC's (segments, compactness) settings."""
+    """How superpixels are made: Felzenszwalb's (scale, sigma, min_size) or SLIC's (segments, compactness) settings.
+
+    scale and min_size are meant for a picture of 640 x 480 pixels and follow the area of a smaller one.
+    """
 
     method: str = "felzenszwalb"
     scale: float = 100.0
     sigma: float = 0.8
     min_size: int = 20
-    segments: int = 400
+    segments: int = 700
     compactness: float = 10.0
 
 
@@ -47,7 +51,9 @@ def segment(rgb: np.ndarray, settings: Superpixels = USUAL) -> Tree:
     """
     small = _bounded(rgb)
     if settings.method == "felzenszwalb":
-        leaves = regions.felzenszwalb(small, settings.scale, settings.sigma, settings.min_size)
+        share = small.shape[0] * small.shape[1] / AREA
+        least = max(4, round(settings.min_size * share))
+        leaves = regions.felzenszwalb(small, settings.scale * share, settings.sigma, least)
     elif settings.method == "slic":
         leaves = regions.slic(small, settings.segments, settings.compactness)
     else:
@@ -57,8 +63,13 @@ def segment(rgb: np.ndarray, settings: Superpixels = USUAL) -> Tree:
 
 def region_labels(probability: np.ndarray, tree: Tree, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """(K, h, w) probabilities in the tree's picture -> labels (H, W) uint8 of its superpixels and of its cover."""
-    answers = regions.superpixel_labels(probability, tree.leaves), cover_labels(probability, tree)
+    answers = regions.superpixel_labels(probability, tree.leaves), cover_labels(probability, tree, limit(tree))
     return tuple(_enlarged(labels, size) for labels in answers)
+
+
+def limit(tree: Tree) -> float:
+    """`LIMIT` for a picture of the tree's size: enlarged n times, a step is n times weaker and weighs n times less."""
+    return LIMIT * (320 * 240 / tree.leaves.size) ** 0.5
 
 
 def region_steps(rgb: np.ndarray, probability: np.ndarray, tree: Tree, classes: tuple[str, ...]) -> tuple[Step, ...]:
@@ -67,7 +78,7 @@ def region_steps(rgb: np.ndarray, probability: np.ndarray, tree: Tree, classes: 
     means = regions.mean_distribution(probability, tree.leaves)
     shares = tree.distributions(means)
     cost = regions.entropy(shares)
-    best = tree.cover(cost)
+    best = tree.cover(cost, limit(tree))
     averaged = means.argmax(1).astype(np.uint8)[tree.leaves]
     covered = tree.paint(best[: tree.count], shares.argmax(1).astype(np.uint8))
     nodes = np.column_stack([tree.parent, tree.height, cost, best, shares]).astype(np.float32)

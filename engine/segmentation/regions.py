@@ -9,7 +9,7 @@ References
 
 Convention
 ----------
-Regions are (H, W) int32 ids 0 .. n-1, every id used, each region 4-connected (neighbours share a side), n <= `MOST`.
+Regions are (H, W) int32 ids 0 .. n-1, all of them used; each region is 4-connected (its pixels share sides).
 """
 
 from __future__ import annotations
@@ -23,46 +23,43 @@ from skimage.color import rgb2lab
 MOST = 4096  # regions
 
 
-def felzenszwalb(rgb: np.ndarray, scale: float = 100.0, sigma: float = 0.8, min_size: int = 20) -> np.ndarray:
-    """Regions (H, W) of a picture (H, W, 3) uint8 by reference 2, none below `min_size` pixels.
+def felzenszwalb(rgb: np.ndarray, scale: float = 30.0, sigma: float = 0.8, min_size: int = 5) -> np.ndarray:
+    """At most `MOST` regions (H, W) of a picture (H, W, 3) uint8 by reference 2, none below `min_size` pixels.
 
-    scale: preference for large regions (k of the paper); sigma: of the Gaussian before, in pixels.
+    scale: preference for large regions (k of the paper); sigma: of the Gaussian before, in pixels. Where nothing comes
+    to `min_size` pixels, the picture is one region.
     """
-    return _bounded(segmentation.felzenszwalb(rgb, scale, sigma, min_size), min_size)
+    return _connected(rgb, segmentation.felzenszwalb(rgb, scale, sigma, min_size), min_size)
 
 
-def slic(rgb: np.ndarray, segments: int = 400, compactness: float = 10.0) -> np.ndarray:
-    """About `segments` regions (H, W) of a picture (H, W, 3) uint8 by reference 3: k-means in Lab and position.
+def slic(rgb: np.ndarray, segments: int = 700, compactness: float = 10.0) -> np.ndarray:
+    """About `segments`, at most `MOST`, regions (H, W) of a picture (H, W, 3) uint8 by reference 3: k-means.
 
-    compactness: weight of the position against colour; none gets below a quarter of the mean size.
+    compactness: weight of the position against the Lab colour. None gets below a quarter of the mean size.
     """
     segments = min(max(segments, 1), MOST)
     labels = segmentation.slic(rgb, segments, compactness, start_label=0, enforce_connectivity=False)
-    return _bounded(labels, labels.size // (4 * segments))
+    return _connected(rgb, labels, labels.size // (4 * segments))
 
 
-def _bounded(labels: np.ndarray, min_size: int) -> np.ndarray:
-    """`_connected`; where that leaves more than `MOST` regions, the least size is raised so that no more have room."""
-    regions = _connected(labels, min_size)
-    return regions if regions.max() < MOST else _connected(regions, -(-regions.size // MOST))
+def _connected(rgb: np.ndarray, labels: np.ndarray, min_size: int) -> np.ndarray:
+    """The 4-connected components of `labels` (H, W) from `min_size` pixels on, at most the `MOST` largest, as regions.
 
-
-def _connected(labels: np.ndarray, min_size: int) -> np.ndarray:
-    """The 4-connected components of `labels` (H, W) as regions.
-
-    Those below `min_size` pixels are flooded by their neighbours, step by step from all sides: so every region has at
-    least that size, or is the whole picture. (Felzenszwalb's own components are 8-connected, those of k-means free.)
+    The others are flooded by their neighbours: specks that hung together by corners only from all sides alike; where
+    there were too many components, across the weakest boundary of the picture first.
     """
     parts = measure.label(labels, background=-1, connectivity=1)  # 1, 2, ...
     size = np.bincount(parts.ravel())
-    keep = size >= min_size
-    keep[size.argmax()] = True
+    enough = max((size >= max(min_size, 1)).sum(), 1)
+    keep = np.zeros(len(size), bool)
+    keep[np.argsort(-size, kind="stable")[: min(enough, MOST)]] = True
     markers = np.where(keep, keep.cumsum(), 0)[parts]
-    return segmentation.watershed(np.zeros(parts.shape, np.uint8), markers, connectivity=1).astype(np.int32) - 1
+    ground = boundary_strength(rgb) if enough > MOST else np.zeros(parts.shape, np.uint8)
+    return segmentation.watershed(ground, markers, connectivity=1).astype(np.int32) - 1
 
 
 def mean_distribution(probability: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """(n, K) float32: the mean of `probability` (K, H, W) inside each region (H, W) (reference 1)."""
+    """(n, K) float32: the mean of `probability` (K, H, W) inside each of the regions (H, W)."""
     flat = regions.ravel()
     size = np.bincount(flat)
     sums = [np.bincount(flat, p.ravel(), len(size)) for p in probability]  # K of (n,)
@@ -75,15 +72,15 @@ def superpixel_labels(probability: np.ndarray, regions: np.ndarray) -> np.ndarra
 
 
 def entropy(distribution: np.ndarray) -> np.ndarray:
-    """(..., K) distributions -> (...,) in nats, 0 to log K: 0 where one class has everything, the purest region."""
+    """(..., K) distributions -> (...,) in nats: 0 where one class has everything (pure), log K where all have equal."""
     return entr(distribution).sum(-1)
 
 
 def boundary_strength(rgb: np.ndarray, sigma: float = 1.0) -> np.ndarray:
-    """(H, W) float32: the gradient of a picture (H, W, 3) uint8 in CIE Lab, a hundredth of its units for each pixel.
+    """(H, W) float32: gradient of a picture (H, W, 3) uint8 in CIE Lab, in hundreds of Lab units for each pixel.
 
-    The root of the sum over the channels of the squared gradient magnitudes (reference 4: the trace of its tensor), by
-    derivatives of a Gaussian of `sigma` pixels, edges repeated. 0 where flat; a step from black to white gives 0.4.
+    The root of the channels' summed squares (reference 4: of the trace of its tensor), by derivatives of a Gaussian of
+    `sigma` pixels, edges repeated. 0 where flat; beside a straight edge from black to white 0.36.
     """
     lab = rgb2lab(rgb).astype(np.float32)
     channels = [gaussian_gradient_magnitude(lab[..., c], sigma, mode="nearest") for c in range(3)]  # 3 of (H, W)

@@ -40,7 +40,8 @@ class Plan:
     """What one model is trained from, and the words of its card.
 
     reader: a module with load(folder, split). network: the untrained network for the card. variants: see `fit`.
-    recipes: one after the other, each from the averaged weights before it. views: also measure the mean over views.
+    recipes: one after the other, each from the averaged weights before it. soup: ship the mean of the weights that each
+    of them left (Wortsman et al. 2022, "Model soups"), not the last. views: also measure the mean over views.
     """
 
     card: Card
@@ -49,6 +50,7 @@ class Plan:
     network: Callable[[Card], nn.Module]
     variants: Variants
     recipes: tuple[Recipe, ...]
+    soup: bool = False
     views: bool = False
 
 
@@ -70,9 +72,13 @@ def train(name: str, data: Path | str, out: Path | str | None = None, device: st
     zoo.keep_memory()
     pictures, held_out = wanted.reader.load(data, wanted.split), wanted.reader.load(data, "val")
     network = wanted.network(wanted.card)
+    left = []
     for i, recipe in enumerate(wanted.recipes):
         folder = Path(out or f"runs/{name}") / f"stage{i}"
         network = fit(network, wanted.variants, pictures, recipe, folder, device=device, resume=resume, steps=steps)
+        left.append({k: v.clone() for k, v in network.state_dict().items()})
+    if wanted.soup:
+        network.load_state_dict({k: sum(state[k] for state in left) / len(left) for k in left[0]})
     return wanted.card if steps is not None else ship(wanted, network, held_out, time.monotonic() - started, device)
 
 

@@ -7,7 +7,7 @@ from skimage.segmentation import find_boundaries
 
 from engine.data import stanford
 from engine.segmentation import regions
-from engine.segmentation.parsing import LONGEST, Superpixels, region_labels, region_steps, segment
+from engine.segmentation.parsing import AREA, LONGEST, Superpixels, limit, region_labels, region_steps, segment
 from engine.segmentation.tree import Tree, cover_labels
 from engine.trace import BEST, COST, HEIGHT, PARENT, SHARES, Trace
 
@@ -20,14 +20,15 @@ def chance(shape: tuple[int, int], seed: int = 0, sharp: float = 3.0) -> np.ndar
     return (np.exp(logits) / np.exp(logits).sum(0)).astype(np.float32)
 
 
-@pytest.mark.parametrize("settings", [Superpixels(), Superpixels(scale=10.0, min_size=5),
+@pytest.mark.parametrize("settings", [Superpixels(), Superpixels(scale=900.0, min_size=250),
                                       Superpixels("slic", segments=20)])  # fmt: skip
 def test_a_picture_gets_the_superpixels_that_were_asked_for(rgb, settings):
     tree = segment(rgb, settings)
     if settings.method == "slic":
         wanted = regions.slic(rgb, 20, 10.0)
     else:
-        wanted = regions.felzenszwalb(rgb, settings.scale, 0.8, settings.min_size)
+        share = rgb.shape[0] * rgb.shape[1] / AREA
+        wanted = regions.felzenszwalb(rgb, settings.scale * share, 0.8, max(4, round(settings.min_size * share)))
     assert np.array_equal(tree.leaves, wanted)
     assert tree.count == wanted.max() + 1 > 5
 
@@ -53,7 +54,7 @@ def test_a_shrunk_picture_keeps_its_places():
     """Black left, white right, 1280 pixels wide: the regions meet in the middle, and so do their labels."""
     picture = np.zeros((20, 1280, 3), np.uint8)
     picture[:, 640:] = 255
-    tree = segment(picture)
+    tree = segment(picture, Superpixels(scale=5000.0, min_size=2000))
     assert tree.leaves.shape == (10, 640)
     assert tree.count == 2
     assert (tree.leaves[:, :320] == tree.leaves[0, 0]).all()
@@ -70,7 +71,7 @@ def test_labels_are_those_of_superpixels_and_of_the_cover(rgb):
     probability = chance(rgb.shape[:2])
     superpixels, cover = region_labels(probability, tree, rgb.shape[:2])
     assert np.array_equal(superpixels, regions.superpixel_labels(probability, tree.leaves))
-    assert np.array_equal(cover, cover_labels(probability, tree))
+    assert np.array_equal(cover, cover_labels(probability, tree, limit(tree)))
     double = region_labels(probability, tree, (180, 260))
     assert np.array_equal(double[0], superpixels.repeat(2, 0).repeat(2, 1))
     assert np.array_equal(double[1], cover.repeat(2, 0).repeat(2, 1))
@@ -124,7 +125,7 @@ def test_the_nodes_of_the_tree_hold_its_numbers(rgb):
     chosen = set()
     for leaf in range(tree.count):
         way = [leaf]
-        while tree.parent[way[-1]] >= 0:
+        while tree.parent[way[-1]] >= 0 and tree.height[tree.parent[way[-1]]] <= limit(tree):
             way.append(tree.parent[way[-1]])
         best = int(nodes[leaf, BEST])
         chosen.add(best)
@@ -165,4 +166,3 @@ def test_one_class_only(rgb):
         assert " 0.0 % of the picture" in step.sentence
         assert step.table.rows == ((CLASSES[6], 100.0),)
     assert not layers(two)["tree"].nodes[:, COST].any()
-    assert "1 regions, 1 of them merged" in three.sentence  # of equally pure ones the largest: all of it
