@@ -6,8 +6,8 @@ References
 
 Convention
 ----------
-What is shown is what the viewer shows at first (`assets/viewer/film.js`): the picture, one covering layer of labels or
-heat, and all masks, boxes, points and lines; a grid of cells only where its attributes say "on".
+What is shown is what the viewer shows at first (`assets/viewer/film.js`): the picture, one covering layer (the cover of
+a tree, labels or heat), and all masks, boxes, points and lines; a grid of cells only where its attributes say "on".
 Maps are enlarged as `engine.trace` says: bilinear with half-pixel centres; labels are the argmax after that.
 """
 
@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from engine import palette, tensors
-from engine.trace import VOID, Layer, Step, Trace
+from engine.trace import BEST, COST, SHARES, VOID, Layer, Step, Trace
 
 OPACITY = 0.6
+COVERING = ("tree", "labels", "heat")  # kinds of which one at a time is shown, the first that a step has
 ACCENT = (255, 75, 75)  # of masks and lines: the primary colour of Streamlit's light and dark themes
 _VIRIDIS = np.array([[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
                      [92, 200, 99], [170, 220, 50], [253, 231, 37]], float)  # fmt: skip
@@ -44,7 +46,7 @@ def render(trace: Trace, index: int, *, palette: str = "safe", opacity: float = 
     for layer in step.layers:
         if not layer.attributes.get("on", layer.kind != "cells"):
             continue
-        if layer.kind in ("labels", "heat") and layer is not covering and "on" not in layer.attributes:
+        if layer.kind in COVERING and layer is not covering and "on" not in layer.attributes:
             continue
         if layer.kind in ("boxes", "points", "lines", "cells"):
             canvas = _stroke(canvas, layer)
@@ -68,19 +70,38 @@ def gif(trace: Trace, *, palette: str = "safe", opacity: float = OPACITY, second
 
 
 def csv_text(trace: Trace) -> str:
-    """The sentences and tables of all steps as CSV text with the columns step, title, row, column, value.
+    """The sentences, tables and trees of all steps as CSV text with the columns step, title, row, column, value.
 
-    Steps and rows count from 0. A step's sentence is a line whose column is "sentence" and whose row is empty.
+    Steps and rows count from 0. A step's sentence is a line whose column is "sentence" and whose row is empty. A tree's
+    cover has a row for each region, whose columns are the tree's name and class, pixels (of its own map) and cost.
     """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(("step", "title", "row", "column", "value"))
     for i, step in enumerate(trace.steps):
         writer.writerow((i, step.title, "", "sentence", step.sentence))
-        if step.table:
-            for j, row in enumerate(step.table.rows):
-                writer.writerows((i, step.title, j, *cell) for cell in zip(step.table.columns, row, strict=True))
+        for j, row in enumerate(_rows(trace, step)):
+            writer.writerows((i, step.title, j, *cell) for cell in row)
     return out.getvalue()
+
+
+def _rows(trace: Trace, step: Step) -> Iterator[Iterable[tuple[str, str | float]]]:
+    """Rows of (column, value): those of the step's table, then of its trees' covers the regions, the largest first."""
+    if step.table:
+        yield from (zip(step.table.columns, row, strict=True) for row in step.table.rows)
+    for layer in step.layers:
+        if layer.kind == "tree":
+            node, pixels = np.unique(_best(layer)[layer.data], return_counts=True)
+            for i in np.argsort(-pixels, kind="stable"):
+                k, cost = layer.nodes[node[i], SHARES:].argmax(), float(layer.nodes[node[i], COST])
+                name = trace.classes[k] if k < len(trace.classes) else f"class {k}"
+                values = {"class": name, "pixels": int(pixels[i]), "cost": round(cost, 4)}
+                yield ((f"{layer.name}: {column}", value) for column, value in values.items())
+
+
+def _best(layer: Layer) -> np.ndarray:
+    """(n,) int64: the node of a tree's cover that each leaf lies in."""
+    return layer.nodes[: (len(layer.nodes) + 1) // 2, BEST].astype(np.int64)
 
 
 def _colours(trace: Trace, name: str) -> np.ndarray:
@@ -97,8 +118,8 @@ def _colours(trace: Trace, name: str) -> np.ndarray:
 
 
 def _covering(step: Step) -> Layer | None:
-    """The one layer that covers the picture: the first of labels, else the first of heat."""
-    for kind in ("labels", "heat"):
+    """The one layer that covers the picture: the first tree, else the first of labels, else the first of heat."""
+    for kind in COVERING:
         for layer in step.layers:
             if layer.kind == kind:
                 return layer
@@ -106,7 +127,7 @@ def _covering(step: Step) -> Layer | None:
 
 
 def _paint(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (H, W, 3) 0 to 255 and alpha (H, W) 0 to 1 of a layer of kind image, labels, heat or mask."""
+    """Colours (H, W, 3) 0 to 255 and alpha (H, W) 0 to 1 of a layer of kind image, tree, labels, heat or mask."""
     data, inside = layer.data, np.ones(size, np.float32)
     if layer.box is not None:
         inside = tensors.inside(layer.box, size).astype(np.float32)
@@ -116,6 +137,9 @@ def _paint(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> tuple[np
     if layer.kind == "heat":
         rgb, alpha = scale(_values(layer, size), *_span(layer))
         return rgb, alpha * inside
+    if layer.kind == "tree":
+        painted = _regions(layer, size, colours)
+        return painted[..., :3], painted[..., 3] * inside
     if layer.kind == "labels" and data.ndim == 3:
         labels = tensors.to_frame(torch.tensor(data)[None], size, layer.box)[0].argmax(0).numpy()
     else:
@@ -124,6 +148,26 @@ def _paint(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> tuple[np
         return np.broadcast_to(np.float32(ACCENT), (*size, 3)), (labels > 0) * inside
     painted = colours[labels.astype(np.int64)]
     return painted[..., :3], painted[..., 3] * inside
+
+
+def _regions(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> np.ndarray:
+    """(H, W, 4) float32: each leaf of a tree in the colour of its best node's likeliest class, and borders.
+
+    A pixel is border where its right or lower neighbour lies in another node's region, unless both are clear: white, or
+    between regions of one class half white.
+    """
+    best = torch.tensor(_best(layer)[layer.data])[None, None]  # (1, 1, h, w)
+    node = tensors.to_frame(best, size, layer.box, smooth=False)[0, 0].numpy()
+    label = layer.nodes[:, SHARES:].argmax(1)[node]
+    painted, border, white = colours[label], np.zeros(size, bool), np.zeros(size, bool)
+    shown = painted[..., 3] > 0
+    for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        edge = (node[one] != node[two]) & (shown[one] | shown[two])
+        border[one] |= edge
+        white[one] |= edge & (label[one] != label[two])
+    painted[border, :3] = painted[border, :3] // 2 + 128
+    painted[white] = (255, 255, 255, 1)
+    return painted
 
 
 def _values(layer: Layer, size: tuple[int, int]) -> np.ndarray:
@@ -167,7 +211,8 @@ def _stroke(canvas: np.ndarray, layer: Layer) -> np.ndarray:
     draw = ImageDraw.Draw(picture, "RGBA")
     width = max(1, round(max(picture.size) / 300))
     if layer.kind == "cells":
-        _grid(draw, layer, picture.size)
+        if layer.attributes.get("grid", 1):
+            _grid(draw, layer, picture.size)
     else:
         for colour, thick in (((0, 0, 0, 140), 3 * width), ((*ACCENT, 255), width)):
             _shapes(draw, layer, colour, thick)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from engine import palette, render
 from engine.trace import VOID, Layer, Step, Table, Trace
+from tests.trees import cover_of, made_layer
 
 H, W = 24, 36
 RGB = np.full((H, W, 3), (100, 110, 120), np.uint8)
@@ -54,6 +55,42 @@ def test_only_one_layer_covers_the_picture():
     assert lines[:, 12].all()
     assert lines[12].all()
     assert not lines[2:10, 3:10].any()
+    quiet = Layer("cells", "c", np.array([2, 3]), attributes={"on": 1, "grid": 0})
+    assert np.array_equal(render.render(of(quiet), 1), RGB)
+
+
+def test_a_tree_shows_its_cover_and_its_borders():
+    layer, colours = made_layer(30, (H, W), classes=3, seed=1), palette.voc(3).astype(int)
+    out = render.render(of(layer), 1, palette="voc", opacity=1)
+    node = np.array(cover_of(layer.nodes))[layer.data]
+    label = layer.nodes[:, 4:].argmax(1)[node]
+    for y in range(H):
+        for x in range(W):
+            others = [(v, u) for v, u in ((y, x + 1), (y + 1, x)) if v < H and u < W and node[v, u] != node[y, x]]
+            wanted = colours[label[y, x]]
+            if others:
+                wanted = wanted // 2 + 128
+            if any(label[place] != label[y, x] for place in others):
+                wanted = [255, 255, 255]
+            assert np.array_equal(out[y, x], wanted), (y, x)
+    assert len(np.unique(node)) > 5
+    labels = Layer("labels", "l", np.zeros((2, 2), np.uint8))
+    assert np.array_equal(render.render(of(labels, layer), 1, palette="voc", opacity=1), out)  # the tree comes first
+    half = render.render(of(layer), 1, palette="voc", opacity=0.5)
+    assert np.abs(half - (RGB + out.astype(float)) / 2).max() <= 0.5
+
+
+def test_what_is_background_in_a_tree_is_clear():
+    layer = made_layer(30, (H, W), classes=3, seed=1, box=(0, 0, 18, H))
+    out = render.render(of(layer, classes=("a", "background", "c")), 1, opacity=1)
+    label = layer.nodes[:, 4:].argmax(1)[np.array(cover_of(layer.nodes))[layer.data]]
+    assert (out[:, 18:] == RGB[:, 18:]).all()
+    clear = label[:, 1::2] == 1  # a pixel takes the cell that its centre lies in
+    same, alone = (out[:, :18] == RGB[:, :18]).all(2), clear.copy()
+    alone[:, :-1] &= clear[:, 1:]
+    alone[:-1] &= clear[1:]
+    assert np.array_equal(same, alone)  # clear but for the borders to what is shown
+    assert alone.sum() > 20
 
 
 def test_signed_heat_is_clear_at_zero_and_has_two_colours():
@@ -133,6 +170,20 @@ def test_csv_holds_every_sentence_and_cell():
     cells = [(r["step"], r["row"], r["column"], r["value"]) for r in rows if r["row"]]
     assert cells == [("1", "0", "class", 'a "quoted"'), ("1", "0", "share, %", "12.5"), ("1", "1", "class", "b"),
                      ("1", "1", "share, %", "1")]  # fmt: skip
+
+
+def test_csv_holds_the_regions_of_a_cover():
+    layer = made_layer(12, (H, W), classes=3)
+    trace = Trace(RGB, {}, (Step("One", "S.", (layer,), Table(("a",), ((1,), (2,)))),), ("x", "y", "z"), palette.voc(3))
+    rows = [r for r in csv.DictReader(io.StringIO(render.csv_text(trace))) if r["column"].startswith("tree: ")]
+    nodes, pixels = np.unique(np.array(cover_of(layer.nodes))[layer.data], return_counts=True)
+    got = [tuple(r["value"] for r in rows[i : i + 3]) for i in range(0, len(rows), 3)]
+    assert [r["column"] for r in rows[:3]] == ["tree: class", "tree: pixels", "tree: cost"]
+    assert [int(r["row"]) for r in rows[::3]] == list(range(2, 2 + len(nodes)))  # the table's two rows come first
+    assert [int(g[1]) for g in got] == sorted(pixels, reverse=True)
+    named = {("xyz"[layer.nodes[i, 4:].argmax()], str(count)) for i, count in zip(nodes, pixels, strict=True)}
+    assert {g[:2] for g in got} == named
+    assert sorted(float(g[2]) for g in got) == pytest.approx(sorted(layer.nodes[nodes, 2]), abs=1e-4)
 
 
 def test_what_is_not_there_is_refused():

@@ -7,7 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from engine.trace import KINDS, VOID, Layer, Step, Table, Trace, TraceError
+from engine.trace import BEST, COST, HEIGHT, KINDS, LEAVES, PARENT, VOID, Layer, Step, Table, Trace, TraceError
+from tests.trees import made_tree
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 DICE = np.random.default_rng(0)
@@ -15,14 +16,16 @@ DATA = {
     "image": RGB, "labels": DICE.normal(size=(3, 2, 3)).astype(np.float32), "heat": DICE.normal(size=(2, 3)),
     "mask": DICE.random((4, 6)) > 0.5, "boxes": np.array([[0.5, 1, 3, 2.25]]), "points": np.array([[1.5, 2.5]]),
     "lines": np.array([[0.0, 0], [np.nan, np.nan], [2, 3]]), "cells": np.array([2, 3]),
+    "tree": np.array([[0, 1], [2, 2]], np.int32),
 }  # fmt: skip
 
 
 def trace() -> Trace:
     layers = tuple(
-        Layer(kind, f"a {kind}", data, box=(0, 0.5, 6, 4), range=(-1.0, 2.0), unit="logit", attributes={"stride": 2.0})
+        Layer(kind, f"a {kind}", data, box=(0, 0.5, 6, 4), range=(-1.0, 2.0), unit="logit", attributes={"stride": 2.0},
+              nodes=made_tree(3) if kind == "tree" else None)
         for kind, data in DATA.items()
-    )
+    )  # fmt: skip
     table = Table(("class", "share"), (("sky", 0.25), ("tree", 0.75)))
     steps = (Step("Empty", "Nothing yet."), Step("All", "Müsli & <b>bold</b>.", layers, table))
     return Trace(RGB, {"name": "x", "figures": {"a": np.float32(0.5)}}, steps, ("a", "b"),
@@ -45,6 +48,8 @@ def test_a_saved_trace_comes_back(tmp_path):
                                                                           b.attributes)  # fmt: skip
         assert a.data.dtype == b.data.dtype
         assert np.array_equal(a.data, b.data, equal_nan=a.data.dtype.kind == "f")
+        assert (a.nodes is None) == (b.nodes is None) == (a.kind != "tree")
+        assert a.nodes is None or (a.nodes.dtype == np.float32 and np.array_equal(a.nodes, b.nodes))
 
 
 def test_every_kind_is_tried():
@@ -68,6 +73,48 @@ def test_unknown_kinds_and_pictures_are_refused():
         Trace(RGB, {}, (), ("a", "b"))
 
 
+def changed(row: int, column: int, value: float, n: int = 5) -> np.ndarray:
+    nodes = made_tree(n)
+    nodes[row, column] = value
+    return nodes
+
+
+BAD = {
+    "shape": [made_tree(5)[:, :4], made_tree(5)[:-1], made_tree(5)[None], np.zeros((2 * LEAVES + 1, 5), np.float32)],
+    "finite": [changed(3, COST, np.nan), changed(0, HEIGHT, -np.inf)],
+    "numbered": [changed(8, PARENT, 9), changed(8, PARENT, 8), changed(0, PARENT, 3), changed(0, PARENT, -1),
+                 changed(0, PARENT, 1e15), changed(7, PARENT, 6)],
+    "heights": [changed(7, HEIGHT, 1.5), changed(0, HEIGHT, 100)],
+    "best": [changed(0, BEST, 1), changed(8, BEST, 7), changed(0, BEST, 1e9), changed(8, BEST, -1)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "nodes"), [(word, nodes) for word, all_ in BAD.items() for nodes in all_])
+def test_nodes_that_are_no_tree_are_refused(word, nodes):
+    with pytest.raises(TraceError, match=word) as caught:
+        Layer("tree", "odd", np.array([[0, 1, 2, 3, 4]]), nodes=nodes)
+    assert str(caught.value).startswith("The tree 'odd' has") or word == "numbered"
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("leaves", [np.array([[5]]), np.array([[-1]]), np.array([[0.5]]), np.zeros((0, 3), int)])
+def test_leaves_that_are_not_in_the_tree_are_refused(leaves):
+    with pytest.raises(TraceError, match="leaves that are not whole numbers from 0 to 4"):
+        Layer("tree", "odd", leaves, nodes=made_tree(5))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 40, LEAVES])
+def test_trees_of_any_size_are_taken(n):
+    assert Layer("tree", "t", np.arange(n).reshape(1, n), nodes=made_tree(n)).nodes.shape == (2 * n - 1, 8)
+
+
+def test_only_a_tree_has_nodes():
+    with pytest.raises(TraceError, match="a tree needs nodes"):
+        Layer("tree", "t", DATA["tree"])
+    with pytest.raises(TraceError, match="nothing else has them"):
+        Layer("mask", "m", DATA["mask"], nodes=made_tree(3))
+
+
 def test_a_trace_does_not_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         trace().steps = ()
@@ -89,6 +136,7 @@ def broken(folder, name, change):
     ("trace.npz", lambda data: data[: len(data) // 2]),
     ("trace.npz", lambda data: b"not a zip file"),
     ("trace.npz", lambda data: b""),
+    ("trace.json", lambda data: data.replace(b'"tree"', b'"labels"')),
 ])  # fmt: skip
 def test_broken_files_give_one_sentence(tmp_path, name, change):
     with pytest.raises(TraceError) as caught:

@@ -41,12 +41,17 @@ export function fillSelect(select, options, value) {
   select.value = value;
 }
 
+const knownColours = new Map();
+
 /** Red, green, blue of any CSS colour. @returns {number[]} */
 export function rgbOf(colour) {
-  const context = new OffscreenCanvas(1, 1).getContext("2d");
-  context.fillStyle = colour;
-  context.fillRect(0, 0, 1, 1);
-  return Array.from(context.getImageData(0, 0, 1, 1).data.slice(0, 3));
+  if (!knownColours.has(colour)) {
+    const context = new OffscreenCanvas(1, 1).getContext("2d");
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    knownColours.set(colour, Array.from(context.getImageData(0, 0, 1, 1).data.slice(0, 3)));
+  }
+  return knownColours.get(colour);
 }
 
 /** Call `work` when the browser has nothing better to do. @returns {() => void} cancels it */

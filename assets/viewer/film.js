@@ -2,6 +2,7 @@
 import { labelMap, scoreMap } from "./scores.js";
 import { enlarge, nearest } from "./sampling.js";
 import { areas } from "./outline.js";
+import { treeAreas } from "./tree.js";
 
 /** A map that forgets what was not asked for the longest; `drop` gets what it forgets. */
 export class Recent {
@@ -23,6 +24,12 @@ export class Recent {
     return value;
   }
 
+  delete(key) {
+    if (!this.items.has(key)) return;
+    this.drop(this.items.get(key));
+    this.items.delete(key);
+  }
+
   clear() {
     this.items.forEach(this.drop);
     this.items.clear();
@@ -34,18 +41,22 @@ export const isLogits = (layer) => layer.kind === "labels" && layer.shape.length
 /** Is this layer one map for each class? */
 export const perClass = (layer) => layer.kind === "heat" && layer.shape.length === 3;
 /** Does this layer cover the picture with colours of its own? */
-const covers = (layer) => layer.kind === "labels" || layer.kind === "heat";
+const covers = (layer) => ["labels", "heat", "tree"].includes(layer.kind);
 
 /** Is `layer` shown before the user has said anything? `attributes.on` decides, else one covering layer, no cells. */
 export function startsOn(step, layer) {
   if (layer.attributes.on !== undefined && layer.attributes.on !== null) return layer.attributes.on !== 0;
   if (layer.kind === "cells") return false;
-  const first = step.layers.find((l) => l.kind === "labels") ?? step.layers.find(covers);
+  const of = (kind) => step.layers.find((l) => l.kind === kind), first = of("tree") ?? of("labels") ?? of("heat");
   return !covers(layer) || layer === first;
 }
 
-/** The layer that says which class each pixel has. */
-export const labelLayer = (step) => step.layers.find(isLogits) ?? step.layers.find((l) => l.kind === "labels");
+/** The layer that says which class each pixel has: scores, labels, then trees, and rather one that is shown. */
+export function labelLayer(step, look) {
+  const order = [isLogits, (l) => l.kind === "labels", (l) => l.kind === "tree"];
+  const found = order.flatMap((is) => step.layers.filter(is));
+  return found.find((l) => look?.on(step, l)) ?? found[0];
+}
 
 export class Film {
   /** @param {object} trace as decodeTrace gives it */
@@ -75,7 +86,7 @@ export class Film {
     return [Math.max(1, Math.round(x1 - x0)), Math.max(1, Math.round(y1 - y0))];
   }
 
-  /** Label of each pixel. @returns {Uint8Array} */
+  /** Label of each pixel, or leaf of a tree. @returns {Uint8Array|Uint16Array} */
   labels(layer, smooth) {
     const [w, h] = this.size(layer), logits = isLogits(layer);
     return this.maps.get(`labels ${layer.uid} ${logits && smooth}`, () => (logits
@@ -84,7 +95,9 @@ export class Film {
   }
 
   /** Pixels of each label. @returns {Uint32Array} */
-  areas(layer, smooth) {
+  areas(layer, look) {
+    if (layer.kind === "tree") return treeAreas(layer, look);
+    const { smooth } = look;
     return this.maps.get(`areas ${layer.uid} ${smooth}`, () => areas(this.labels(layer, smooth)));
   }
 
@@ -113,10 +126,10 @@ export class Film {
   }
 
   /** The class that is shown where the user chose none: the largest but for a first class called background. */
-  mainClass(smooth) {
+  mainClass(look) {
     const step = this.trace.steps.findLast((s) => labelLayer(s));
     if (!step) return 0;
-    const count = Array.from(this.areas(labelLayer(step), smooth)).slice(0, this.trace.classes.length);
+    const count = Array.from(this.areas(labelLayer(step), look)).slice(0, this.trace.classes.length);
     if (/^background$/i.test(this.trace.classes[0] ?? "") && count.some((n, i) => i && n)) count[0] = 0;
     return Math.max(0, count.indexOf(Math.max(...count)));
   }

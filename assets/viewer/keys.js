@@ -5,12 +5,14 @@ const TYPING = "input:not([type=range]):not([type=checkbox]), select, textarea, 
 
 /** @param {import("./viewer.js").Viewer} viewer @returns {() => void} takes the keys back */
 export function listenToKeys(viewer) {
-  const { wrap } = viewer.refs;
+  const { wrap } = viewer.refs, { element } = viewer.panel;
   const inside = (e) => { if (!e.target.closest(TYPING)) press(viewer, e, true); };
   const outside = (e) => {
     const idle = e.target === document.body && registry().viewers.size === 1;
     if (idle) press(viewer, e, false);
   };
+  const panel = (e) => { if (!e.target.closest(TYPING)) press(viewer, e, true, special); };
+  element.addEventListener("keydown", panel);
   wrap.addEventListener("keydown", inside);
   document.addEventListener("keydown", outside);
   return () => {
@@ -19,17 +21,22 @@ export function listenToKeys(viewer) {
   };
 }
 
-function press(viewer, event, inside) {
-  if (!viewer.film || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+function press(viewer, event, inside, find = action) {
+  if (!viewer.film || (event.altKey && !event.getModifierState("AltGraph")) || event.defaultPrevented) return;
   const onButton = event.target.closest?.("button, summary, input"), onRange = event.target.matches?.("input");
-  const act = action(viewer, event, inside, onButton, onRange);
+  const act = find(viewer, event, inside, onButton, onRange);
   if (!act) return;
   event.preventDefault();
   event.stopPropagation();
   act();
 }
 
-function action(viewer, { key, shiftKey, target }, inside, onButton, onRange) {
+/** The keys of the brush and of a tree, which hold in the panel too. */
+const special = (viewer, event) => viewer.brush.action(event) ?? viewer.panel.treeCard.action(event);
+
+function action(viewer, event, inside, onButton, onRange) {
+  const { key, shiftKey, target, ctrlKey, metaKey } = event, own = special(viewer, event);
+  if (own || ctrlKey || metaKey) return own;
   const { rail, stage, toolbar } = viewer, last = viewer.film.trace.steps.length - 1;
   if (onRange) return null; // sliders and boxes keep their keys
   if (shiftKey && inside && key.startsWith("Arrow")) {

@@ -1,8 +1,7 @@
 // The classes that occur, the largest first: a click hides one, a double click or "solo" shows it alone.
 import { make, swatch } from "./dom.js";
 import { css } from "./palette.js";
-import { className } from "./reading.js";
-import { percent } from "./tables.js";
+import { className, percent } from "./reading.js";
 import { labelLayer } from "./film.js";
 import { VOID } from "./outline.js";
 
@@ -54,10 +53,10 @@ export class Legend {
 
   /** @returns {[number, number][]} class and share of the picture in a step, the largest first */
   shares(step) {
-    const layer = labelLayer(step), { film, look } = this.viewer;
+    const { film, look } = this.viewer, layer = labelLayer(step, look);
     if (!layer) return [];
-    const [w, h] = film.size(layer), count = film.areas(layer, look.smooth);
-    return Array.from(count, (n, k) => [k, n / (w * h)]).filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
+    const count = film.areas(layer, look), all = count.reduce((a, b) => a + b);
+    return Array.from(count, (n, k) => [k, n / all]).filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
   }
 
   update(shares) {

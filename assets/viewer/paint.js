@@ -1,25 +1,28 @@
 // One layer as a bitmap in the colours of the moment; the scene only places these bitmaps.
 import { edges, onlyShown, VOID } from "./outline.js";
-import { labelTable, scale, word } from "./palette.js";
+import { greyWord, labelTable, scale, word } from "./palette.js";
 import { isLogits, perClass } from "./film.js";
 import { scoreScale } from "./scores.js";
+import { paintRegions } from "./regions.js";
 
 /**
  * @typedef {object} Look what a picture depends on, derived from the State and the Trace
- * @property {string} sign text that differs where the look does
+ * @property {(step: object) => string} signOf text that differs where a step looks different
  * @property {boolean} smooth
  * @property {number} opacity
  * @property {string} mode
  * @property {string} view
  * @property {number} cls index of the class whose map is shown
  * @property {number} threshold
+ * @property {string} tree cut or cover
+ * @property {number} regions of the cut
  * @property {number[][]} colours of the classes
  * @property {Set<number>} hidden indices of classes
  * @property {number[]} accent the theme's primary colour
  * @property {(step: object, layer: object) => boolean} on
  */
 
-/** What is shown of a layer: labels, mask, heat, probability, entropy or margin. */
+/** What is shown of a layer: labels, tree, mask, heat, probability, entropy or margin. */
 export function aspect(layer, look) {
   if (layer.kind !== "labels") return layer.kind;
   return isLogits(layer) ? look.view : "labels";
@@ -27,10 +30,11 @@ export function aspect(layer, look) {
 
 /** The layer as a canvas of the size of its box; painted anew only when something that it depends on has changed. */
 export function bitmap(film, layer, look) {
-  const what = aspect(layer, look), labels = what === "labels" || what === "mask";
+  const what = aspect(layer, look), labels = ["labels", "tree", "mask"].includes(what);
   const key = [layer.uid, what, look.smooth, look.mode];
   if (what === "probability" || perClass(layer)) key.push(look.cls);
   if (what === "probability") key.push(look.threshold);
+  if (what === "tree") key.push(look.tree, look.regions);
   if (labels) key.push([...look.hidden].join(), look.colours.join(), look.accent.join());
   const sign = key.join("|"), old = film.canvases.get(layer.uid);
   if (old?.sign === sign) return old.canvas;
@@ -44,7 +48,8 @@ function paint(film, layer, look, what) {
   const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
   const image = context.createImageData(width, height), out = new Uint32Array(image.data.buffer);
   const flat = what === "labels" || what === "mask" || (what === "probability" && look.mode !== "fill");
-  if (flat) paintLabels(film, layer, look, what, out);
+  if (what === "tree") paintRegions(film, layer, look, labelTable(look.colours, look.hidden), out);
+  else if (flat) paintLabels(film, layer, look, what, out);
   else paintValues(film, layer, look, what, out);
   context.putImageData(image, 0, 0);
   return canvas;
@@ -74,10 +79,7 @@ function paintLabels(film, layer, look, what, out) {
   } else {
     const under = film.under(layer);
     for (let i = 0; i < out.length; i++) {
-      if (table[labels[i]]) continue;
-      const grey = 0.299 * under[4 * i] + 0.587 * under[4 * i + 1] + 0.114 * under[4 * i + 2];
-      const light = Math.round(64 + 0.62 * grey);
-      out[i] = word([light, light, light]);
+      if (!table[labels[i]]) out[i] = greyWord(under, 4 * i);
     }
   }
 }

@@ -54,6 +54,12 @@ export function gradient(low, high) {
   return `linear-gradient(90deg, ${stops.join(", ")})`;
 }
 
+/** The pixel that begins at byte i without its colour, and a little darker. @param {ArrayLike<number>} rgba */
+export function greyWord(rgba, i) {
+  const light = Math.round(64 + 0.62 * (0.299 * rgba[i] + 0.587 * rgba[i + 1] + 0.114 * rgba[i + 2]));
+  return word([light, light, light]);
+}
+
 /** 256 words, one for each label; 0 (clear) for hidden ones, for void and past the palette. */
 export function labelTable(colours, hidden) {
   const table = new Uint32Array(256);

@@ -4,6 +4,8 @@ import { gradient, signed } from "./palette.js";
 import { aspect } from "./paint.js";
 import { isLogits, perClass } from "./film.js";
 import { Legend } from "./legend.js";
+import { TreeCard } from "./treecard.js";
+import { BrushCard } from "./brushcard.js";
 import { scoreScale } from "./scores.js";
 import { className, short } from "./reading.js";
 import { behindTable, readingRows, tableOf } from "./tables.js";
@@ -15,6 +17,8 @@ export class Panel {
     this.element = viewer.refs.template.content.firstElementChild.cloneNode(true);
     this.refs = refs(this.element);
     this.legend = new Legend(viewer, this.refs.legend);
+    this.treeCard = new TreeCard(viewer, this.refs);
+    this.brushCard = new BrushCard(viewer, this.refs);
     const { palette, cls, threshold, behind } = this.refs;
     palette.addEventListener("change", () => viewer.set({ palette: palette.value }));
     cls.addEventListener("change", () => viewer.set({ cls: cls.value }));
@@ -29,6 +33,11 @@ export class Panel {
 
   get step() { return this.viewer.film.trace.steps[this.viewer.step]; }
 
+  destroy() {
+    this.treeCard.destroy();
+    this.element.remove();
+  }
+
   forget() {
     this.legend.forget();
     this.layerSign = "";
@@ -42,6 +51,8 @@ export class Panel {
     r.legendHint.textContent = shares.length ? "Click hides a class, double click shows it alone."
       : "This step does not name classes.";
     r.palette.value = state.palette;
+    this.treeCard.update();
+    this.brushCard.update();
     this.updateView();
     this.updateLayers();
     this.updatePixel();
@@ -108,7 +119,7 @@ export class Panel {
 
   updateBehind() {
     const { behind, table } = this.refs, { film, look } = this.viewer;
-    const content = behind.open && !behind.hidden ? behindTable(film, this.step, look.smooth) : null;
+    const content = behind.open && !behind.hidden ? behindTable(film, this.step, look) : null;
     table.replaceChildren(...(content ? [content] : []));
   }
 }

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Layer
- * @property {string} kind image, labels, heat, mask, boxes, points, lines or cells
+ * @property {string} kind image, labels, heat, mask, boxes, points, lines, cells or tree
  * @property {string} name
  * @property {number[]} box x0, y0, x1, y1 in image pixels
  * @property {?number[]} range low and high of the colour scale
@@ -10,7 +10,8 @@
  * @property {Object<string, number>} attributes
  * @property {number[]} shape
  * @property {string} uid unlike that of any other layer of the trace
- * @property {(Uint8Array|Float32Array)=} data numbers, or the bytes of an image file
+ * @property {(Uint8Array|Uint16Array|Float32Array)=} data numbers, or the bytes of an image file
+ * @property {{shape: number[], data: Float32Array}=} nodes of a tree
  */
 
 /** @returns {Float32Array} the value of each of the 65536 half-precision bit patterns */
@@ -53,6 +54,7 @@ export function decodeTrace(bytes, start = 0) {
     if (made.has(key)) return made.get(key);
     let data = copy.subarray(at, at + length);
     if (part.dtype === "f2") data = fromHalf(new Uint16Array(copy.buffer, at, length / 2), part.scale ?? 1);
+    if (part.dtype === "u2") data = new Uint16Array(copy.buffer, at, length / 2);
     if (part.dtype === "f4") data = new Float32Array(copy.buffer, at, length / 4);
     made.set(key, data);
     return data;
@@ -62,6 +64,7 @@ export function decodeTrace(bytes, start = 0) {
     layer.uid = `${i}.${j}`;
     layer.box ??= [0, 0, head.width, head.height];
     if (layer.blob !== undefined) layer.data = view(layer);
+    if (layer.nodes) layer.nodes.data = view(layer.nodes);
   }));
   return head;
 }

@@ -59,10 +59,11 @@ export class Rail {
   }
 
   /** Draw thumbnail i unless it already shows this look. */
-  thumb(i, sign) {
+  thumb(i) {
+    const { film, look } = this.viewer, { width, height, steps } = film.trace, sign = look.signOf(steps[i]);
     if (this.signs[i] === sign) return;
     this.signs[i] = sign;
-    const canvas = this.buttons[i].firstChild, { film, look } = this.viewer, { width, height } = film.trace;
+    const canvas = this.buttons[i].firstChild;
     const scale = Math.max(canvas.width / width, canvas.height / height);
     const place = { scale, left: (canvas.width - scale * width) / 2, top: (canvas.height - scale * height) / 2 };
     drawStep(canvas.getContext("2d"), film, i, look, place, { line: 2 });

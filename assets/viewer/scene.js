@@ -46,7 +46,7 @@ function drawLayer(context, film, layer, look, line) {
   if (layer.kind === "image") {
     context.imageSmoothingEnabled = look.smooth;
     context.drawImage(film.bitmaps.get(layer.uid), x0, y0, x1 - x0, y1 - y0);
-  } else if (layer.kind === "labels" || layer.kind === "heat" || layer.kind === "mask") {
+  } else if (["labels", "tree", "heat", "mask"].includes(layer.kind)) {
     context.imageSmoothingEnabled = look.smooth;
     context.globalAlpha = { fill: look.opacity, outline: 1, greyed: 1 - (1 - look.opacity) ** 2 }[look.mode];
     if (look.mode !== "fill" && layer.kind === "heat") context.globalAlpha = look.opacity;
@@ -60,7 +60,7 @@ function drawLayer(context, film, layer, look, line) {
 }
 
 /** Add the shapes of a vector layer to the current path. */
-function trace(context, { kind, data, box, cells }, line) {
+function trace(context, { kind, data, box, cells, attributes }, line) {
   if (kind === "boxes") {
     for (let i = 0; i + 3 < data.length; i += 4) {
       context.rect(data[i], data[i + 1], data[i + 2] - data[i], data[i + 3] - data[i + 1]);
@@ -78,7 +78,7 @@ function trace(context, { kind, data, box, cells }, line) {
       else if (pen) context.moveTo(data[i], data[i + 1]);
       down = pen;
     }
-  } else if (kind === "cells") {
+  } else if (kind === "cells" && attributes.grid !== 0) {
     const [rows, columns] = cells, [x0, y0, x1, y1] = box;
     for (let r = 0; r <= rows; r++) {
       context.moveTo(x0, y0 + (r / rows) * (y1 - y0));
@@ -92,20 +92,20 @@ function trace(context, { kind, data, box, cells }, line) {
 }
 
 /** A line that shows on any picture: white below, the accent above; the grid of cells is fainter. */
-function stroke(context, look, line, kind) {
+function stroke(context, look, line, kind, path) {
+  const draw = (width, colour) => {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    if (path) context.stroke(path);
+    else context.stroke();
+  };
   context.lineJoin = context.lineCap = "round";
   if (kind === "cells") {
-    context.lineWidth = line / 2;
-    context.strokeStyle = "rgba(255, 255, 255, 0.5)";
-    context.stroke();
+    draw(line / 2, "rgba(255, 255, 255, 0.5)");
     return;
   }
-  context.lineWidth = 2 * line;
-  context.strokeStyle = "rgba(255, 255, 255, 0.8)";
-  context.stroke();
-  context.lineWidth = line;
-  context.strokeStyle = css(look.accent);
-  context.stroke();
+  draw(2 * line, "rgba(255, 255, 255, 0.8)");
+  draw(line, css(look.accent));
 }
 
 /**
@@ -122,20 +122,58 @@ export function cellBoxes({ layer: { box, cells, attributes }, row, column }) {
   return { square, seen: [x0 + (column + low) * w, y0 + (row + low) * h, x0 + (column + high) * w, y0 + (row + high) * h] };
 }
 
-/** Draw a cell and what it sees, `width` canvas pixels strong. @param {Place} place */
-export function drawCell(context, cell, look, { scale, left, top }, width) {
-  const { square, seen } = cellBoxes(cell), line = width / scale;
+// Of several fields the finest has the theme's colour, coarser ones these (Okabe and Ito); each has its own dashes.
+const FIELDS = [[null, [4, 3]], [[86, 180, 233], [9, 4]], [[240, 228, 66], [1.5, 3]], [[213, 94, 0], [9, 3, 2, 3]]];
+
+/** Draw cells and what they see, `width` canvas pixels strong, each with the size of its field. @param {Place} place */
+export function drawCells(context, cells, look, place, width) {
+  const { scale, left, top } = place, line = width / scale, taken = [];
+  const step = ({ layer }) => (layer.box[2] - layer.box[0]) / layer.cells[1];
+  const styled = [...cells].sort((a, b) => step(a) - step(b)).map((cell, i) => [cell, ...FIELDS[i % FIELDS.length]]);
+  for (const [cell, colour, dashes] of styled.reverse()) {
+    const { square, seen } = cellBoxes(cell), own = { accent: colour ?? look.accent };
+    const rect = ([x0, y0, x1, y1]) => { context.beginPath(); context.rect(x0, y0, x1 - x0, y1 - y0); };
+    context.save();
+    context.setTransform(scale, 0, 0, scale, left, top);
+    rect(square);
+    context.fillStyle = css(own.accent, 0.35);
+    context.fill();
+    stroke(context, own, line, "boxes");
+    if (seen) {
+      rect(seen);
+      context.setLineDash(dashes.map((d) => d * line));
+      stroke(context, own, line, "boxes");
+    }
+    context.restore();
+    if (seen) drawSize(context, `${Math.round(cell.layer.attributes.field)} px`, own.accent, seen, place, width, taken);
+  }
+}
+
+/** The size of a field at the corner of its box, inside the canvas and clear of the labels that are `taken`. */
+function drawSize(context, text, colour, [x0, y0], { scale, left, top }, width, taken) {
+  const { canvas } = context, high = 9 * width;
+  context.save();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.font = `600 ${6 * width}px sans-serif`;
+  const wide = context.measureText(text).width + 4 * width, within = (v, most) => Math.max(0, Math.min(v, most));
+  const x = within(x0 * scale + left, canvas.width - wide);
+  let y = within(y0 * scale + top, canvas.height - high);
+  while (taken.some((t) => Math.abs(t.y - y) < high && x < t.x + t.wide && t.x < x + wide)) y += high + width / 2;
+  taken.push({ x, y, wide });
+  context.fillStyle = "rgba(0, 0, 0, 0.72)";
+  context.fillRect(x, y, wide, high);
+  context.fillStyle = css(colour);
+  context.fillRect(x, y, width, high);
+  context.fillStyle = "#fff";
+  context.textBaseline = "middle";
+  context.fillText(text, x + 2.5 * width, y + high / 2);
+  context.restore();
+}
+
+/** Stroke a path in image coordinates so that it shows on any picture, `width` canvas pixels strong. */
+export function drawPath(context, path, look, { scale, left, top }, width) {
   context.save();
   context.setTransform(scale, 0, 0, scale, left, top);
-  const rect = ([x0, y0, x1, y1]) => { context.beginPath(); context.rect(x0, y0, x1 - x0, y1 - y0); };
-  rect(square);
-  context.fillStyle = css(look.accent, 0.35);
-  context.fill();
-  stroke(context, look, line, "boxes");
-  if (seen) {
-    rect(seen);
-    context.setLineDash([4 * line, 3 * line]);
-    stroke(context, look, line, "boxes");
-  }
+  stroke(context, look, width / scale, "path", path);
   context.restore();
 }

@@ -1,5 +1,7 @@
 // The picture itself: canvas, camera, pointer, and the small reading beside it.
-import { drawCell, drawStep } from "./scene.js";
+import { drawStep } from "./scene.js";
+import { drawOver } from "./overlay.js";
+import { hasTree } from "./tree.js";
 import { Recent } from "./film.js";
 import { bound, placeOf, wholePicture, zoomAbout } from "./gestures.js";
 import { readPixel } from "./reading.js";
@@ -48,6 +50,7 @@ export class Stage {
     this.frames?.clear();
     const limit = Math.max(2, Math.floor(FRAMES / (4 * this.canvas.width * this.canvas.height)));
     this.frames = new Recent(limit, (bitmap) => bitmap.close());
+    this.former = new Map(); // the last frame of each step
   }
 
   /** A new film: the camera stays where the frame is the same. */
@@ -62,7 +65,10 @@ export class Stage {
   /** A step as the canvas would show it, finished, so that stepping and wiping only copy. @returns {ImageBitmap} */
   frame({ step, only }) {
     const { viewer, canvas: { width, height } } = this, place = this.place;
-    const sign = [step, only, viewer.look.sign, place.scale, place.left, place.top].join(" ");
+    const shown = viewer.film.trace.steps[step], name = `${step} ${only}`, former = this.former.get(name);
+    const sign = [name, viewer.look.signOf(shown), place.scale, place.left, place.top].join(" ");
+    if (hasTree(shown) && former !== sign) this.frames.delete(former); // a drag leaves no frame of each of its levels
+    this.former.set(name, sign);
     return this.frames.get(sign, () => {
       const sheet = new OffscreenCanvas(width, height);
       drawStep(sheet.getContext("2d"), viewer.film, step, viewer.look, place, { only, line: 2 * this.ratio });
@@ -81,31 +87,7 @@ export class Stage {
     context.clearRect(0, 0, width, height);
     if (left) copy(left, 0, split);
     copy(right, split, width);
-    this.drawHovered(left, right, place);
-    if (this.cursor?.keys) this.drawCross(place);
-  }
-
-  /** The cell under the cursor and its receptive field, where a grid of cells is shown. */
-  drawHovered(left, right, place) {
-    const { viewer } = this, reading = this.reading();
-    if (!reading?.cell) return;
-    const side = reading.onLeft ? left : right, step = viewer.film.trace.steps[side.step];
-    if (side.only !== undefined || !viewer.look.on(step, reading.cell.layer)) return;
-    drawCell(this.context, reading.cell, viewer.look, place, 2 * this.ratio);
-  }
-
-  drawCross({ scale, left, top }) {
-    const { context } = this, X = (this.cursor.x + 0.5) * scale + left, Y = (this.cursor.y + 0.5) * scale + top;
-    for (const [width, colour] of [[4, "rgba(0,0,0,.6)"], [2, "#fff"]]) {
-      context.lineWidth = width * this.ratio;
-      context.strokeStyle = colour;
-      context.beginPath();
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-        context.moveTo(X + dx * 4 * this.ratio, Y + dy * 4 * this.ratio);
-        context.lineTo(X + dx * 12 * this.ratio, Y + dy * 12 * this.ratio);
-      }
-      context.stroke();
-    }
+    drawOver(this, left, right, split);
   }
 
   /** Canvas pixels of a pointer event. */
@@ -114,10 +96,15 @@ export class Stage {
     return [((event.clientX - box.left) / box.width) * W, ((event.clientY - box.top) / box.height) * H];
   }
 
+  /** Image coordinates of a pointer event, outside the image too. */
+  pointAt(event) {
+    const [X, Y] = this.at(event), { scale, left, top } = this.place;
+    return { x: (X - left) / scale, y: (Y - top) / scale };
+  }
+
   /** Image coordinates of a pointer event, null outside the image. */
   imageAt(event) {
-    const [X, Y] = this.at(event), { scale, left, top } = this.place, [width, height] = this.image;
-    const x = (X - left) / scale, y = (Y - top) / scale;
+    const { x, y } = this.pointAt(event), [width, height] = this.image;
     return x >= 0 && y >= 0 && x < width && y < height ? { x, y } : null;
   }
 
@@ -128,8 +115,11 @@ export class Stage {
     on("pointermove", (e) => this.move(e));
     on("pointerup", (e) => this.up(e));
     on("pointercancel", (e) => this.up(e, true));
-    on("pointerleave", (e) => { if (e.pointerType !== "touch" && !this.pointers.size) this.read(null); });
-    on("dblclick", () => this.reset());
+    on("pointerleave", (e) => {
+      if (e.pointerType !== "touch" && !this.pointers.size) this.read(null);
+      viewer.brush.hover(null);
+    });
+    on("dblclick", () => { if (!viewer.brush.on) this.reset(); });
     on("blur", () => { if (this.cursor?.keys) this.read(null); });
     on("wheel", (e) => {
       const active = viewer.refs.wrap.getRootNode().activeElement === canvas;
@@ -146,12 +136,20 @@ export class Stage {
     try { this.canvas.setPointerCapture(event.pointerId); } catch { /* the pointer is gone already */ }
     this.pointers.set(event.pointerId, { at: this.at(event), start: this.at(event), moved: this.pointers.size > 0 });
     if (this.pointers.size === 2) this.read(null);
+    if (this.viewer.brush.on && this.pointers.size === 1) this.viewer.brush.down(this.pointAt(event));
+    else this.viewer.brush.cancel();
   }
 
   move(event) {
-    const held = this.pointers.get(event.pointerId), at = this.at(event);
+    const held = this.pointers.get(event.pointerId), at = this.at(event), { brush } = this.viewer;
+    if (brush.on && !brush.last) brush.hover(this.pointAt(event));
     if (!held) {
       this.moved(event);
+      return;
+    }
+    if (brush.last) {
+      brush.move(this.pointAt(event));
+      held.at = at;
       return;
     }
     if (Math.hypot(at[0] - held.start[0], at[1] - held.start[1]) > 4 * this.ratio) held.moved = true;
@@ -161,7 +159,7 @@ export class Stage {
       const [other] = others, gap = (p) => Math.hypot(p[0] - other.at[0], p[1] - other.at[1]);
       this.zoom(gap(at) / Math.max(1, gap(held.at)), (at[0] + other.at[0]) / 2, (at[1] + other.at[1]) / 2);
       this.pan((at[0] - held.at[0]) / scale / 2, (at[1] - held.at[1]) / scale / 2);
-    } else if (this.camera.zoom > 1 && held.moved) {
+    } else if (this.camera.zoom > 1 && held.moved && !brush.on) {
       this.pan((at[0] - held.at[0]) / scale, (at[1] - held.at[1]) / scale);
       this.viewer.refs.stage.classList.add("dragging");
       this.read(null);
@@ -173,11 +171,17 @@ export class Stage {
     const held = this.pointers.get(event.pointerId);
     this.pointers.delete(event.pointerId);
     this.viewer.refs.stage.classList.remove("dragging");
+    if (this.viewer.brush.on) {
+      this.viewer.brush.up(cancelled);
+      if (event.pointerType === "touch") this.viewer.brush.hover(null);
+      return;
+    }
     if (!held || held.moved || cancelled) return;
     if (event.pointerType === "touch") this.moved(event);
-    const point = this.imageAt(event);
-    const again = event.timeStamp - (this.upTime ?? -1e9) < 350; // the second half of a double click
-    this.upTime = event.timeStamp;
+    const point = this.imageAt(event), at = this.at(event), { time, place } = this.lastUp ?? { time: -1e9, place: at };
+    const near = Math.hypot(at[0] - place[0], at[1] - place[1]) < 8 * this.ratio;
+    const again = near && event.timeStamp - time < 350; // the second half of a double click
+    this.lastUp = { time: event.timeStamp, place: at };
     if (point && !again) this.viewer.pick(point.x, point.y);
   }
 
@@ -200,15 +204,20 @@ export class Stage {
     this.viewer.scheduleReading();
   }
 
+  /** The side of the wipe that image column x is shown on. @returns {{step: number, only?: number, onLeft: boolean}} */
+  sideAt(x) {
+    const { wipe } = this.viewer, [left, right] = wipe.sides(), place = this.place;
+    const onLeft = left !== null && x * place.scale + place.left < wipe.split(place);
+    return { ...(onLeft ? left : right), onLeft };
+  }
+
   /** What is read at the cursor, and whether it lies left of the wipe. */
   reading() {
     const { viewer, cursor } = this;
     if (!cursor || !viewer.film) return null;
     const sign = `${cursor.x} ${cursor.y} ${viewer.version}`;
     if (this.last?.sign === sign) return this.last.value;
-    const [left, right] = viewer.wipe.sides(), place = this.place;
-    const onLeft = left !== null && (cursor.x + 0.5) * place.scale + place.left < viewer.wipe.split(place);
-    const { trace } = viewer.film, step = trace.steps[(onLeft ? left : right).step];
+    const { trace } = viewer.film, { step: index, onLeft } = this.sideAt(cursor.x + 0.5), step = trace.steps[index];
     this.last = { sign, value: { ...readPixel(trace, step, cursor.x, cursor.y, viewer.look), onLeft } };
     return this.last.value;
   }
@@ -216,9 +225,9 @@ export class Stage {
   /** Put the small reading beside the cursor, never outside the stage. */
   showTip() {
     const { tip, stage } = this.viewer.refs, reading = this.reading();
-    tip.hidden = !reading;
-    if (!reading) return;
-    tip.replaceChildren(...readingRows(this.viewer, reading, 3));
+    tip.hidden = !reading || this.viewer.brush.on;
+    if (tip.hidden) return;
+    tip.replaceChildren(...readingRows(this.viewer, reading, 5));
     const box = stage.getBoundingClientRect(), { place, ratio, cursor } = this;
     const X = cursor.keys ? ((cursor.x + 0.5) * place.scale + place.left) / ratio : cursor.X - box.left;
     const Y = cursor.keys ? ((cursor.y + 0.5) * place.scale + place.top) / ratio : cursor.Y - box.top;

@@ -16,19 +16,25 @@
  * @property {number} at 0..1, where the wipe stands
  * @property {string} left step on the left, "2", or one of its layers, "2.0"; "" lets the viewer choose
  * @property {string} right layer alone on the right, "3.1"; "" shows the step
+ * @property {string} tree which regions of a tree are shown, cut or cover
+ * @property {number} regions of the cut; 0 lets the viewer choose
+ * @property {number} node of a tree that is selected, -1 for none
  */
 
 const CHOICES = {
   mode: ["fill", "outline", "greyed"],
   palette: ["safe", "data"],
   view: ["labels", "probability", "entropy", "margin"],
+  tree: ["cut", "cover"],
 };
+const WHOLE = { step: -1, regions: 0, node: -1 }; // whole numbers and the least that each may be
 const SIDE = /^(\d{1,4}(\.\d{1,4})?)?$/;
 
 /** @returns {State} */
 export function defaults() {
   return { step: -1, opacity: 0.55, smooth: true, mode: "fill", palette: "safe", view: "labels", cls: "",
-    threshold: 0, hidden: ["background"], layers: {}, wipe: false, at: 0.5, left: "", right: "" };
+    threshold: 0, hidden: ["background"], layers: {}, wipe: false, at: 0.5, left: "", right: "",
+    tree: "cut", regions: 0, node: -1 };
 }
 
 /** Keep of an untrusted object only what a State may hold. @returns {Partial<State>} */
@@ -38,7 +44,7 @@ export function clean(raw) {
     const value = raw?.[name];
     if (value === undefined || value === null) continue;
     if (name in CHOICES) { if (CHOICES[name].includes(value)) out[name] = value; }
-    else if (name === "step") { if (Number.isInteger(value) && value >= -1 && value < 1e4) out.step = value; }
+    else if (name in WHOLE) { if (Number.isInteger(value) && value >= WHOLE[name] && value < 1e4) out[name] = value; }
     else if (name === "left" || name === "right") { if (SIDE.test(value)) out[name] = String(value); }
     else if (name === "hidden") { if (Array.isArray(value)) out.hidden = value.filter((v) => typeof v === "string"); }
     else if (name === "layers") {

@@ -1,18 +1,12 @@
 // Rows of text and numbers: the reading of a pixel, a step's table, the table behind the picture.
 import { make, swatch } from "./dom.js";
 import { css } from "./palette.js";
-import { className, short } from "./reading.js";
+import { className, percent, short } from "./reading.js";
 import { classMeans } from "./scores.js";
 import { isLogits, labelLayer } from "./film.js";
 
 /** 0.914 as ".91" */
 export const chance = (p) => (p >= 0.995 ? "1.00" : p.toFixed(2).replace(/^0/, ""));
-
-/** 0.37 as "37 %", small shares with one more digit. */
-export function percent(share) {
-  if (share > 0 && share < 0.0005) return "< 0.1 %";
-  return `${share > 0 && share < 0.0995 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`;
-}
 
 /** A pixel's reading as elements; `limit` bounds the scores of layers. */
 export function readingRows({ film: { trace }, look }, reading, limit = Infinity) {
@@ -41,14 +35,15 @@ export function tableOf(columns, rows) {
 }
 
 /** Class, pixels, share and mean probability of what is shown in a step; null where it has no classes. */
-export function behindTable(film, step, smooth) {
-  const layer = labelLayer(step);
+export function behindTable(film, step, look) {
+  const layer = labelLayer(step, look), { smooth } = look;
   if (!layer) return null;
-  const labels = film.labels(layer, smooth), count = film.areas(layer, smooth), [w, h] = film.size(layer);
+  const labels = film.labels(layer, smooth), count = film.areas(layer, look), [w, h] = film.size(layer);
   const means = isLogits(layer)
     && film.maps.get(`means ${layer.uid} ${smooth}`, () => classMeans(layer.data, layer.shape, labels, h, w));
+  const all = count.reduce((a, b) => a + b);
   const rows = Array.from(count, (n, k) => [k, n]).filter(([, n]) => n).sort((a, b) => b[1] - a[1]);
   return tableOf(["class", "pixels", "share", ...(means ? ["mean probability"] : [])],
-    rows.map(([k, n]) => [className(film.trace, k), n, percent(n / labels.length),
+    rows.map(([k, n]) => [className(film.trace, k), n, percent(n / all),
       ...(means ? [means[k] ?? null] : [])]));
 }

@@ -1,6 +1,7 @@
 // The viewer: one State, one Film, and the parts that show them. Looking stays here; only a pick goes to Python.
 import { decodeTrace, readFrame } from "./payload.js";
 import { Film, startsOn } from "./film.js";
+import { hasTree } from "./tree.js";
 import { defaults, parseState, recall, remember, stateText } from "./state.js";
 import { registry } from "./registry.js";
 import { refs, rgbOf, whenIdle } from "./dom.js";
@@ -9,9 +10,9 @@ import { Wipe } from "./wipe.js";
 import { Rail } from "./rail.js";
 import { Toolbar } from "./toolbar.js";
 import { Panel } from "./panel.js";
+import { Brush } from "./brush.js";
 import { listenToKeys } from "./keys.js";
-import { className } from "./reading.js";
-import { percent } from "./tables.js";
+import { className, percent } from "./reading.js";
 
 const PANEL_WAIT = 500; // milliseconds in which a panel in another column may come before the viewer draws its own
 
@@ -25,6 +26,7 @@ export class Viewer {
     this.wipe = new Wipe(this);
     this.rail = new Rail(this);
     this.toolbar = new Toolbar(this);
+    this.brush = new Brush(this);
     this.stage = new Stage(this);
     this.panel = new Panel(this);
     this.dropKeys = listenToKeys(this);
@@ -49,8 +51,7 @@ export class Viewer {
     cancelAnimationFrame(this.frame);
     this.stopWarming?.();
     this.dropKeys();
-    for (const part of [this.stage, this.rail, this.toolbar]) part.destroy();
-    this.panel.element.remove();
+    for (const part of [this.stage, this.rail, this.toolbar, this.panel]) part.destroy();
     if (registry().viewers.get(this.key) === this) registry().viewers.delete(this.key);
   }
 
@@ -59,7 +60,9 @@ export class Viewer {
     this.send = send;
     this.picks = mount.picks;
     if (mount.id === this.id) {
-      if (this.film) this.refresh();
+      if (!this.film) return;
+      this.brush.accept(mount.brush, this.film.trace);
+      this.refresh();
       return;
     }
     this.id = mount.id;
@@ -76,7 +79,7 @@ export class Viewer {
   }
 
   /** Show a film whose pictures are decoded; until now the former one stood. */
-  accept(film, { start, go }) {
+  accept(film, { start, go, brush }) {
     this.film = film;
     const last = film.trace.steps.length - 1;
     if (this.state.step < 0) this.state.step = start ?? last;
@@ -86,6 +89,8 @@ export class Viewer {
     }
     this.rail.stop();
     this.panel.forget();
+    this.panel.treeCard.accept(film);
+    this.brush.accept(brush, film.trace);
     this.stage.accept();
     this.rail.build();
     this.refs.wait.hidden = true;
@@ -138,12 +143,13 @@ export class Viewer {
 
   makeLook() {
     const { state, film } = this, { classes, palettes } = film.trace, hidden = new Set(state.hidden);
-    const named = classes.indexOf(state.cls), { smooth, opacity, mode, view, threshold, palette, layers } = state;
-    const accent = this.accent();
+    const { smooth, opacity, mode, view, threshold, palette, layers, cls, tree, regions } = state;
+    const accent = this.accent(), named = classes.indexOf(cls);
+    const all = JSON.stringify([smooth, opacity, mode, view, threshold, palette, layers, state.hidden, cls, accent]);
     return {
-      sign: JSON.stringify([smooth, opacity, mode, view, threshold, palette, layers, state.hidden, state.cls, accent]),
-      smooth, opacity, mode, view, threshold, accent,
-      cls: named >= 0 ? named : film.mainClass(state.smooth),
+      signOf: (step) => (hasTree(step) ? `${all} ${tree} ${regions}` : all),
+      smooth, opacity, mode, view, threshold, accent, tree, regions,
+      cls: named >= 0 ? named : film.mainClass(state),
       colours: palettes[palette],
       hidden: new Set(classes.flatMap((name, i) => (hidden.has(name) ? [i] : []))),
       on: (step, layer) => state.layers[layer.name] ?? startsOn(step, layer),
@@ -152,12 +158,7 @@ export class Viewer {
 
   /** The theme's primary colour. @returns {number[]} */
   accent() {
-    const text = getComputedStyle(this.refs.wrap).getPropertyValue("--st-primary-color") || "#d6336c";
-    if (this.accentText !== text) {
-      this.accentText = text;
-      this.accentColour = rgbOf(text);
-    }
-    return this.accentColour;
+    return rgbOf(getComputedStyle(this.refs.wrap).getPropertyValue("--st-primary-color") || "#d6336c");
   }
 
   draw() {
@@ -182,8 +183,8 @@ export class Viewer {
     this.readFrame ||= requestAnimationFrame(() => {
       this.readFrame = 0;
       if (this.dead || !this.film) return;
-      const { cursor } = this.stage, cell = this.stage.reading()?.cell;
-      const sign = JSON.stringify([cell?.layer.uid, cell?.row, cell?.column, cursor?.keys && cursor]);
+      const { cursor } = this.stage, cells = this.stage.reading()?.cells ?? [];
+      const sign = JSON.stringify([cells.map((c) => [c.layer.uid, c.row, c.column]), cursor?.keys && cursor]);
       if (sign !== this.cursorSign) this.draw();
       this.cursorSign = sign;
       this.stage.showTip();
@@ -208,7 +209,7 @@ export class Viewer {
       if (this.dead || !order.length) return;
       const i = order.shift();
       this.stage.frame({ step: i });
-      this.rail.thumb(i, this.look.sign);
+      this.rail.thumb(i);
       this.stopWarming = whenIdle(work);
     };
     this.stopWarming = whenIdle(work);
@@ -225,12 +226,17 @@ export class Viewer {
     if (cursor) this.pick(cursor.x + 0.5, cursor.y + 0.5);
   }
 
-  /** Tell Python a place, in image pixels; nothing else is ever sent. */
+  /** A place in image pixels: a dab of the brush, else a region where a tree is shown, else Python is told. */
   pick(x, y) {
-    if (!this.picks) return;
-    const n = Math.max(Date.now(), (this.lastPick ?? 0) + 1);
-    this.lastPick = n;
-    this.send("pick", { x, y, step: this.step, n, image: this.film.trace.image_id });
+    if (this.brush.on) this.brush.dab({ x, y });
+    else if (this.panel.treeCard.pick(this.film.trace.steps[this.stage.sideAt(x).step], x, y)) return;
+    else if (this.picks) this.tell("pick", { x, y, step: this.step, image: this.film.trace.image_id });
+  }
+
+  /** Tell Python: a pick or a painting, each with an n that grows; nothing else is ever sent. */
+  tell(name, message) {
+    this.lastTold = Math.max(Date.now(), (this.lastTold ?? 0) + 1);
+    this.send(name, { ...message, n: this.lastTold });
   }
 
   stateText() { return stateText(this.film ? { ...this.state, step: this.step } : this.state); }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import plotly.graph_objects as go
 
 from engine.segmentation.scoring import Scored
@@ -24,3 +26,12 @@ def confusion(result: Scored, classes: tuple[str, ...]) -> go.Figure:
                       hovertemplate=hover)  # fmt: skip
     title = f"{name}: truth (rows) called (columns), % of the row"
     return go.Figure(heat).update_layout(height=HEIGHT, title=title, yaxis_autorange="reversed")
+
+
+def curves(x: Sequence[float], lines: Mapping[str, Sequence[float | str]], across: str, title: str) -> go.Figure:
+    """Lines over x with a dot at each point; a value that is no number is left out."""
+    traces = [go.Scatter(x=x, y=[v if isinstance(v, (int, float)) else None for v in y], name=name,
+                         mode="lines+markers") for name, y in lines.items()]  # fmt: skip
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+    return go.Figure(traces).update_layout(height=HEIGHT, title=title, xaxis_title=across, hovermode="x unified",
+                                           legend=legend, xaxis_tickvals=list(x))  # fmt: skip

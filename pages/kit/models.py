@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,26 @@ def model(name: str) -> Any:
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)
 def _encoding(name: str, key: str, average: bool, _rgb: np.ndarray) -> Any:
-    return _model(name).encode(_rgb, average)
+    return _model(name).encode(_rgb, average) if average else _model(name).encode(_rgb)
 
 
 def encoding(name: str, key: str, rgb: np.ndarray, average: bool = False) -> Any:
     """What the trunk of `name` makes of the picture `rgb` with content key `key` (sha256 or gallery name)."""
     with st.spinner("The network looks at the picture ..."):
         return _encoding(name, key, average, rgb)
+
+
+@st.cache_resource(show_spinner=False, max_entries=KEPT)
+def _tree(key: str, settings: Any, _rgb: np.ndarray) -> Any:
+    from engine.segmentation.parsing import segment
+
+    return segment(_rgb, settings)
+
+
+def tree(key: str, rgb: np.ndarray, settings: Any) -> Any:
+    """Superpixels of the picture `rgb` with content key `key`, and their tree (`engine.segmentation.parsing`)."""
+    with st.spinner("Joining pixels into regions ..."):
+        return _tree(key, settings, rgb)
 
 
 def card(name: str) -> Card | None:
@@ -56,22 +70,27 @@ def card(name: str) -> Card | None:
 
 
 @st.cache_resource(show_spinner=False)
-def warm(name: str) -> threading.Thread:
-    """Start to load `name` behind the scenes, once for the server, so that the first visitor does not wait for it."""
+def warm(names: tuple[str, ...]) -> threading.Thread:
+    """Start to load models behind the scenes, once for the server, so that the first visitor does not wait for them."""
 
     def load() -> None:
         from engine import zoo
 
-        zoo.load(name)
+        for name in names:
+            with suppress(ModelError):  # its own page says what is wrong with it
+                zoo.load(name)
 
-    thread = threading.Thread(target=load, daemon=True, name=f"warm {name}")
+    thread = threading.Thread(target=load, daemon=True, name="warm")
     thread.start()
     return thread
 
 
-def ask(choices: Sequence[str]) -> str:
-    """A box to choose a model; one that must be downloaded first is fetched on a click. Returns one that is here."""
-    name = st.selectbox("Model", choices, key="model", bind="query-params", filter_mode=None,
+def ask(choices: Sequence[str], key: str = "model") -> str:
+    """A box to choose a model; one that must be downloaded first is fetched on a click. Returns one that is here.
+
+    key: its name in the URL; pages with other choices need another one.
+    """
+    name = st.selectbox("Model", choices, key=key, bind="query-params", filter_mode=None,
                         help="By the names that the command line and notebooks use.")  # fmt: skip
     if _here(name):
         return name

@@ -4,13 +4,47 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.cards import Card
 from engine.trace import Trace
 from pages.kit.rooms import PageInfo
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The places of a page: `head` for title and export, `picture`, and `side` for controls and readings."""
+
+    head: DeltaGenerator
+    picture: DeltaGenerator
+    side: DeltaGenerator
+
+    def title(self, page: PageInfo, card: Card | None, trace: Trace | None = None, slug: str = "") -> None:
+        """Fill the head: title and badge, and with a trace the export of it."""
+        with self.head:
+            with st.container(width="stretch"):
+                title(page, card)
+            if card is not None and trace is not None:
+                export(trace, f"{card.name}-{slug or 'picture'}")
+
+
+def frame() -> Frame:
+    """Lay out an empty page."""
+    head = st.container(horizontal=True, vertical_alignment="top")
+    picture, side = st.columns([2.15, 1], gap="medium")
+    return Frame(head, picture, side)
+
+
+def tabs(key: str, builders: Mapping[str, Callable[[], None]]) -> None:
+    """Tabs of these names below the picture; only the open one is built."""
+    for tab, build in zip(st.tabs(list(builders), key=f"{key}_tab", on_change="rerun"), builders.values(), strict=True):
+        if tab.open:
+            with tab:
+                build()
 
 
 def title(page: PageInfo, card: Card | None) -> None:

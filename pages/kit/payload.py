@@ -32,8 +32,9 @@ def pack(trace: Trace, *, name: str = "saccade") -> bytes:
     """Everything the viewer needs to show `trace`, as bytes (see Convention).
 
     Class maps and heat maps travel as float16 (values past +-60000 are cut there; a NaN logit reads as -60000),
-    label maps and masks as uint8, boxes, points and lines as float32. Numbers in the header that JSON cannot hold
-    (NaN, infinities) become null. `name` is how a downloaded picture is called.
+    label maps and masks as uint8, the leaves of a tree as uint16 and its nodes as float32, boxes, points and lines as
+    float32. Numbers in the header that JSON cannot hold (NaN, infinities) become null. `name` is how a downloaded
+    picture is called.
     """
     blobs = _Blobs()
     head = {
@@ -41,7 +42,7 @@ def pack(trace: Trace, *, name: str = "saccade") -> bytes:
         "width": trace.image.shape[1],
         "height": trace.image.shape[0],
         "image": _image(trace.image, blobs),
-        "image_id": _digest(trace.image.tobytes(), str(trace.image.shape).encode()),
+        "image_id": image_id(trace.image),
         "classes": [str(c) for c in trace.classes],
         "palettes": {"safe": palette.safe(len(trace.classes)).tolist(), "data": trace.colours.tolist()},
         "steps": [_step(step, blobs) for step in trace.steps],
@@ -63,6 +64,11 @@ def read_frame(data: bytes, start: int = 0) -> tuple[dict[str, Any], int]:
     (length,) = struct.unpack_from("<I", data, start)
     end = start + 4 + length
     return json.loads(data[start + 4 : end]), end
+
+
+def image_id(image: np.ndarray) -> str:
+    """What tells one picture (H, W, 3) uint8 from any other, in messages to and from the browser."""
+    return _digest(image.tobytes(), str(image.shape).encode())
 
 
 def plain(value: Any) -> Any:
@@ -126,6 +132,9 @@ def _layer(layer: Layer, blobs: _Blobs) -> dict[str, Any]:
     if layer.kind == "labels" and layer.data.ndim == 3:
         logits = np.nan_to_num(layer.data.astype(np.float32), nan=-HALF_MAX, posinf=HALF_MAX, neginf=-HALF_MAX)
         return head | _array(np.clip(logits, -HALF_MAX, HALF_MAX), "<f2", blobs)
+    if layer.kind == "tree":
+        nodes = {"shape": layer.nodes.shape} | _array(layer.nodes, "<f4", blobs)
+        return head | _array(layer.data, "<u2", blobs) | {"nodes": nodes}
     return head | _array(layer.data, "<f4" if layer.kind in ("boxes", "points", "lines") else "|u1", blobs)
 
 

@@ -1,4 +1,4 @@
-"""The one component that shows a Trace; all looking happens in the browser, only a pick comes back to Python.
+"""The one component that shows a Trace; all looking happens in the browser, only a pick or a painting comes back.
 
 References
 1. Streamlit, Components V2 (st.components.v2.component): no iframe, bytes in, JSON out.
@@ -8,20 +8,23 @@ References
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import streamlit as st
 
 from engine.trace import Trace
-from pages.kit.payload import frame, pack, read_frame
+from pages.kit.payload import frame, image_id, pack, read_frame
 
 ASSETS = Path(__file__).parents[2] / "assets" / "viewer"
 
 # In the order in which they build on each other; the last one holds the default export.
-MODULES = ("payload", "sampling", "scores", "palette", "outline", "state", "registry", "film", "paint", "scene",
-           "reading", "dom", "gestures", "stage", "wipe", "rail", "toolbar", "tables", "legend", "panel", "keys",
+MODULES = ("payload", "sampling", "scores", "palette", "outline", "tree", "state", "registry", "film", "regions",
+           "paint", "scene", "reading", "dom", "gestures", "overlay", "stage", "wipe", "rail", "toolbar", "tables",
+           "legend", "dendrogram", "nodecard", "treecard", "painting", "brush", "brushcard", "panel", "keys",
            "viewer")  # fmt: skip
 
 
@@ -32,6 +35,41 @@ class Pick:
 
     x: float
     y: float
+    step: int
+    n: int
+
+
+MOST = 256  # cells of a painting along its longest side
+UNTOUCHED = 255  # a cell of a painting that no stroke has reached
+RUN = 10  # characters of a run of equal cells at most: a label, a count and two spaces
+
+
+@dataclass(frozen=True)
+class Brush:
+    """Labels can be painted over the picture; they stay in the browser until the user sends them.
+
+    cells: along the longest side of the painting, 1 to MOST; the other side follows the picture's aspect ratio.
+    send: the words on the button that sends the painting, which `painted` then returns.
+    Raises ValueError where cells are out of range.
+    """
+
+    cells: int = MOST
+    send: str = "Go on from here"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cells <= MOST:
+            raise ValueError(f"A brush paints on 1 to {MOST} cells along the longest side, not on {self.cells}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """A painting that the user sent.
+
+    labels: (h, w) uint8 class indices, UNTOUCHED where nothing was painted; its cells divide the picture evenly.
+    step: index of the step that was shown. n: grows with each painting, so that the same can be sent twice.
+    """
+
+    labels: np.ndarray
     step: int
     n: int
 
@@ -68,22 +106,55 @@ def _pack(trace: Trace) -> tuple[bytes, str, str]:
 
 
 def viewer(trace: Trace, key: str, *, picks: bool = False, start: int | None = None,
-           go: tuple[int, int] | None = None) -> Pick | None:  # fmt: skip
+           go: tuple[int, int] | None = None, brush: Brush | None = None) -> Pick | None:  # fmt: skip
     """Show `trace`; what the user looks at (step, opacity, classes ...) stays in the browser under `key`.
 
     picks: a click, or Enter at the keyboard's cross, is sent to Python and reruns the script or fragment.
     start: index of the step shown when the browser remembers none; None means the last one.
     go: (index of a step, n): the browser goes to that step once for each new n.
+    brush: lets the user paint labels over the picture; what was sent is read with `painted`, best before this call.
     Returns the last pick made on this image, else None. A pick stays until the next one or another image: compare
     ``n`` to tell a new one.
     """
     data, content, image = _pack(trace)
-    mount = frame({"key": key, "id": content, "picks": picks, "start": start, "go": go})
-    result = _viewer(key=key, data=mount + data, on_pick_change=_nothing)
+    mount = frame({"key": key, "id": content, "picks": picks, "start": start, "go": go,
+                   "brush": brush and asdict(brush)})  # fmt: skip
+    result = _viewer(key=key, data=mount + data, on_pick_change=_nothing, on_paint_change=_nothing)
     pick = result.pick
     if not isinstance(pick, dict) or pick.get("image") != image:
         return None
     return Pick(float(pick["x"]), float(pick["y"]), int(pick["step"]), int(pick["n"]))
+
+
+def painted(key: str, image: np.ndarray, classes: int) -> Painted | None:
+    """What was last painted over `image` (H, W, 3) in the viewer with this `key` and sent, else None.
+
+    It is known before the viewer is called, so that a page can compute the Trace that it leads to in the same run. It
+    stays until the next one or another image: compare ``n`` to tell a new one. classes: labels run to classes - 1.
+    """
+    message = st.session_state.get(key, {}).get("paint")
+    if not isinstance(message, dict) or message.get("image") != image_id(image):
+        return None
+    return read_painting(message, classes)
+
+
+def read_painting(message: dict[str, Any], classes: int) -> Painted | None:
+    """A painting from an untrusted message, None where it is not one; labels that are no class become UNTOUCHED.
+
+    data: runs of equal cells, row by row, as "label count label count ...".
+    """
+    height, width, step, n, data = (message.get(name) for name in ("height", "width", "step", "n", "data"))
+    if not all(type(number) is int for number in (height, width, step, n)) or not isinstance(data, str):
+        return None
+    if not (0 < height <= MOST and 0 < width <= MOST and 0 <= step < 10_000 and 0 < n < 2**53):
+        return None
+    if len(data) > RUN * height * width or not re.fullmatch(r"(?:[0-9]{1,3} [0-9]{1,5}(?: |$))+", data):
+        return None
+    labels, counts = np.array(data.split(), int).reshape(-1, 2).T
+    if counts.sum() != height * width:
+        return None
+    labels = np.where(labels < classes, labels, UNTOUCHED).astype(np.uint8)
+    return Painted(np.repeat(labels, counts).reshape(height, width), step, n)
 
 
 def viewer_panel(key: str) -> None:

@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pages.kit.rooms import ROOT
+from pages.kit.rooms import FCN, ROOT
 from tests.browser.conftest import sent
-
-VIEWER = "[data-ready=true]"
-SHOWS_ANOTHER = "(id) => { const v = window.__saccade.viewers.get('fcn'); return v?.film && v.film.trace.id !== id; }"
+from tests.browser.rooms import VIEWER, canvas, middle, new_trace, visit
 
 
 @pytest.fixture
 def fcn(page, serve):
     """open(query) -> the page once its picture is painted."""
-
-    def open_page(query: str = "image=landscape"):
-        page.goto(f"{serve(ROOT / 'app.py')}/fcn?{query}")
-        page.wait_for_selector(VIEWER, timeout=60_000)
-        return page
-
-    return open_page
-
-
-def canvas(page) -> np.ndarray:
-    """The pixels of the viewer's canvas, (H, W, 3)."""
-    png = page.locator(f"{VIEWER} canvas").first.screenshot()
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-
-
-def new_trace(page, act) -> None:
-    """Do something that asks the server, and wait until its answer is painted."""
-    before = page.get_attribute(VIEWER, "data-trace")
-    act()
-    page.wait_for_function(SHOWS_ANOTHER, arg=before)
-    page.wait_for_timeout(300)
+    return lambda query="image=landscape": visit(page, serve, FCN, query)
 
 
 def test_a_first_deep_link_shows_the_page_and_no_dialog(fcn):
@@ -57,12 +34,12 @@ def test_muting_a_skip_changes_the_picture_and_the_address_and_keeps_the_step(fc
     page = fcn()
     step, trace = page.get_attribute(VIEWER, "data-step"), page.get_attribute(VIEWER, "data-trace")
     before = canvas(page)
-    new_trace(page, lambda: page.get_by_role("button", name="FCN-32s").click())
+    new_trace(page, FCN.url, lambda: page.get_by_role("button", name="FCN-32s").click())
     assert page.get_attribute(VIEWER, "data-step") == step
     assert np.abs(canvas(page) - before).max() > 30
     page.wait_for_function("() => location.search.includes('g8=0') && location.search.includes('g16=0')")
     assert "image=landscape" in page.url
-    new_trace(page, lambda: page.get_by_role("button", name="FCN-8s").click())
+    new_trace(page, FCN.url, lambda: page.get_by_role("button", name="FCN-8s").click())
     assert page.get_attribute(VIEWER, "data-trace") == trace, "the same question has the same answer"
 
 
@@ -82,8 +59,7 @@ def test_stepping_sends_nothing(fcn):
 
 def test_a_picked_pixel_gets_a_step_of_its_own(fcn):
     page = fcn()
-    box = page.locator(f"{VIEWER} canvas").first.bounding_box()
-    new_trace(page, lambda: page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+    new_trace(page, FCN.url, lambda: page.mouse.click(*middle(page)))
     page.get_by_text("nine tenths of its gradient").first.wait_for()
     assert page.locator(f"{VIEWER} .rail button").last.text_content() == "What it listens to"
     assert page.get_attribute(VIEWER, "data-step") == "8"

@@ -229,6 +229,34 @@ def test_cells_show_what_they_see(show):
     assert "column 10, row 7, sees 97 px" in page.locator(".tip").inner_text()
 
 
+def test_the_fields_of_several_strides_are_told_apart(show):
+    page = show("fields")
+    state(page, step=1)
+    plain = canvas(page)
+    page.mouse.move(*on_screen(page, 330, 220))
+    settle(page)
+    drawn = np.abs(canvas(page) - plain).max(-1) > 40
+    place = page.evaluate(f"{V}.stage.place")
+    for stride in (8, 16, 32):
+        cell, half = 330 // stride + 0.5, (4 * stride + 1) / 2
+        rows = 14 * 32 // stride  # of the grid over 427 pixels
+        X = (cell * stride - half) * place["scale"] + place["left"]  # the left side of the field, and its middle
+        Y = 427 / rows * (220 * rows // 427 + 0.5) * place["scale"] + place["top"]
+        side = drawn[int(Y) - 10 : int(Y) + 10, int(X) - 2 : int(X) + 3]
+        assert side.any(1).mean() > 0.4, stride  # dashed
+        clear = drawn[int(Y) - 10 : int(Y) + 10, int(X) - 12 : int(X) - 6]
+        assert clear.any(1).mean() < 0.3, stride
+    words = page.locator(".tip").inner_text()
+    assert all(f"stride {s}" in words and f"sees {4 * s + 1} px" in words for s in (8, 16, 32))
+    state(page, layers={"stride 32": False})
+    settle(page)
+    less = np.abs(canvas(page) - plain).max(-1) > 40
+    assert less.sum() < 0.8 * drawn.sum()
+    page.mouse.move(5, 5)
+    settle(page)
+    assert np.abs(canvas(page) - plain).max() <= 2
+
+
 def test_zoom_pan_and_reset(show):
     page = show()
     whole = canvas(page)

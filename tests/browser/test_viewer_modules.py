@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,35 +10,17 @@ import torch
 import torch.nn.functional as F
 from scipy import special
 
-from engine import palette
+from engine import palette, render
 from engine.trace import Layer, Step, Trace
 from pages.kit.payload import frame, pack
 from pages.kit.viewer import ASSETS, MODULES
-
-ORIGIN = "http://viewer.test"
-TYPES = {".js": "text/javascript", ".html": "text/html"}
+from tests.browser.modules import load
+from tests.trees import made_layer
 
 
 @pytest.fixture
 def modules(page):
-    """run(names, body, **arguments): call `body` with the modules' exports in `m` and the arguments in `a`."""
-
-    def serve_file(route):
-        path = ASSETS / Path(route.request.url).name
-        if path.is_file():
-            route.fulfill(body=path.read_text(encoding="utf8"), content_type=TYPES.get(path.suffix, "text/plain"))
-        else:
-            route.fulfill(body="<!doctype html>", content_type="text/html")
-
-    page.route(f"{ORIGIN}/**", serve_file)
-    page.goto(f"{ORIGIN}/empty")
-
-    def run(names: str, body: str, **arguments):
-        imports = ", ".join(f'import("{ORIGIN}/{n}.js")' for n in names.split())
-        code = f"async (a) => {{ const m = Object.assign({{}}, ...await Promise.all([{imports}])); {body} }}"
-        return page.evaluate(code, arguments)
-
-    return run
+    return load(page)
 
 
 def scores(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -132,7 +113,7 @@ def test_the_browser_reads_what_python_packed(modules):
     rng = np.random.default_rng(1)
     heat, mask = rng.normal(0, 1e-7, (3, 4, 5)), rng.random((9, 7)) > 0.5
     layers = (Layer("labels", "s", scores((3, 4, 5))), Layer("heat", "h", heat), Layer("mask", "m", mask),
-              Layer("lines", "l", np.array([[1.5, 2], [np.nan, np.nan]])))  # fmt: skip
+              Layer("lines", "l", np.array([[1.5, 2], [np.nan, np.nan]])), made_layer(300, (20, 31)))  # fmt: skip
     trace = Trace(rng.integers(0, 255, (9, 7, 3), np.uint8), {}, (Step("é <b>", "s", layers),), ("a", "b", "漢"),
                   palette.voc(3))  # fmt: skip
     data = frame({"key": "k", "id": "x"}) + pack(trace)
@@ -141,7 +122,8 @@ def test_the_browser_reads_what_python_packed(modules):
         odd.set(raw, 3); // Streamlit's bytes begin anywhere in its message
         const bytes = odd.subarray(3), {head, end} = m.readFrame(bytes), t = m.decodeTrace(bytes, end);
         return {head, classes: t.classes, title: t.steps[0].title, box: t.steps[0].layers[0].box,
-                data: t.steps[0].layers.map((l) => Array.from(l.data, String))};
+                data: t.steps[0].layers.map((l) => Array.from(l.data, String)),
+                nodes: Array.from(t.steps[0].layers[4].nodes.data)};
     """, text=base64.b64encode(data).decode())  # fmt: skip
     assert got["head"] == {"key": "k", "id": "x"}
     assert (got["classes"], got["title"], got["box"]) == (["a", "b", "漢"], "é <b>", [0, 0, 7, 9])
@@ -150,6 +132,8 @@ def test_the_browser_reads_what_python_packed(modules):
     assert np.allclose(read[1], heat.ravel(), rtol=1e-3, atol=1e-11)
     assert np.array_equal(read[2], mask.ravel())
     assert np.array_equal(read[3], [1.5, 2, np.nan, np.nan], equal_nan=True)
+    assert np.array_equal(read[4], layers[4].data.ravel())
+    assert np.array_equal(got["nodes"], layers[4].nodes.ravel())
 
 
 def test_edges_and_areas(modules):
@@ -183,9 +167,29 @@ def test_scales(modules):
     assert got["labels"] == [1 | 2 << 8 | 3 << 16 | 255 << 24, 0, 0]
 
 
+SPANS = [(-1.0, 4.0), (-3.0, 3.0), (2.0, 6.0), (0.0, 8.0), (0.0, 1e-6), (-5.0, -1.0), (3.0, 3.0)]
+
+
+@pytest.mark.parametrize(("low", "high"), SPANS)
+def test_the_exported_pictures_have_the_same_scales(modules, low, high):
+    """Each of the 256 colours of a scale in the browser is what `engine.render` gives its value, to rounding."""
+    got = modules("palette", """
+        const {table, low, high} = m.scale(...a.span);
+        return {low, high, words: Array.from(table, (w) => [w & 255, w >> 8 & 255, w >> 16 & 255, w >>> 24])};
+    """, span=[low, high])  # fmt: skip
+    values = np.linspace(got["low"], got["high"], 256)
+    rgb, alpha = render.scale(values, low, high)
+    words = np.array(got["words"])
+    assert np.abs(words[:, 3] - 255 * alpha).max() <= 0.51
+    seen = alpha > 0
+    assert seen.sum() >= 255
+    assert np.abs(words[seen, :3] - rgb[seen]).max() <= 0.51
+
+
 def test_state_as_text_returns_whole(modules):
     state = {"step": 3, "opacity": 0.25, "smooth": False, "mode": "outline", "hidden": ["sky", "a~b,c:d é"],
-             "layers": {"x:y": True, "!z": False}, "wipe": True, "at": 0.3, "left": "1.0", "cls": "<b>"}  # fmt: skip
+             "layers": {"x:y": True, "!z": False}, "wipe": True, "at": 0.3, "left": "1.0", "cls": "<b>",
+             "tree": "cover", "regions": 1437, "node": 12}  # fmt: skip
     got = modules("state", """
         const full = {...m.defaults(), ...a.state}, text = m.stateText(full);
         const back = {...m.defaults(), ...m.parseState(text)}, json = m.parseState(JSON.stringify(a.state));
@@ -198,7 +202,8 @@ def test_state_as_text_returns_whole(modules):
 
 BAD = ["", "step", "step:-5", "step:1e9", "step:x", "opacity:7", "opacity:NaN", "mode:evil", "left:../x", "%E0%A4%A",
        "hidden:%E0", "{", '{"step":"3","hidden":[1],"layers":{"a":2},"__proto__":{"x":1}}', '{"layers":[true]}',
-       "constructor:1,__proto__:2"]  # fmt: skip
+       "constructor:1,__proto__:2", "regions:-1", "regions:2.5", "regions:1e9", "node:-2", "node:x", "tree:evil",
+       '{"regions":"3","node":null,"tree":["cut"]}']  # fmt: skip
 
 
 def test_state_from_a_hostile_address_is_dropped(modules):

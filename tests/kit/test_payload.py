@@ -13,7 +13,8 @@ from PIL import Image
 
 from engine import palette
 from engine.trace import VOID, Layer, Step, Table, Trace
-from pages.kit.payload import frame, pack
+from pages.kit.payload import frame, image_id, pack
+from tests.trees import made_layer
 
 EVIL = '<img src=x onerror="alert(1)"> é "quotes" \n 漢字'
 
@@ -90,6 +91,17 @@ def test_a_lifted_pen_and_a_grid():
     part, _ = one(Layer("cells", "c", np.array([3, 5]), attributes={"stride": 32, "field": 611.0, "centre": 15.5}))
     assert part["cells"] == [3, 5]
     assert part["attributes"] == {"stride": 32, "field": 611.0, "centre": 15.5}
+
+
+@pytest.mark.parametrize("n", [1, 2, 300])
+def test_trees_are_exact(n):
+    layer = made_layer(n, (7, 11), box=(1, 2, 5, 6))
+    head, blob = unpack(pack(Trace(np.zeros((6, 8, 3), np.uint8), {}, (Step("a", "b", (layer,)),))))
+    part = head["steps"][0]["layers"][0]
+    assert part["dtype"] == "u2"
+    assert np.array_equal(blob(part), layer.data)
+    assert np.array_equal(blob(part["nodes"]), layer.nodes)
+    assert head["image_id"] == image_id(np.zeros((6, 8, 3), np.uint8)) != image_id(np.zeros((8, 6, 3), np.uint8))
 
 
 @pytest.mark.parametrize(("size", "mime"), [((40, 60), "image/png"), ((300, 400), "image/jpeg")])

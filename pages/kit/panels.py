@@ -1,0 +1,51 @@
+"""What the tabs below the picture share: the truth, a pixel's logits in parts, the figures of the paper and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import streamlit as st
+
+from engine.metrics import BAND
+from engine.segmentation.labelling import Reading
+from engine.segmentation.scoring import score
+from pages.kit import charts
+from pages.kit.page import FIGURES
+
+SHORT = {"pixel_accuracy": "pixel", "class_accuracy": "class", "mean_iou": "mean IoU", "fw_iou": "fw IoU",
+         "boundary_accuracy": "near boundaries"}  # fmt: skip
+
+
+@st.fragment
+def scored(labels: Callable[[], Mapping[str, np.ndarray]], truth: np.ndarray, classes: tuple[str, ...]) -> None:
+    """Each variant's labels (H, W) against the ground truth (H, W) of this picture: figures, IoU, confusion matrix."""
+    width = st.slider("Boundary width in pixels", 1, 20, int(BAND), key="band", bind="query-params", width=320)
+    result = score(truth, dict(labels()), len(classes), width)
+    words = {**FIGURES, "boundary_accuracy": f"near boundaries ({width} px)"}
+    st.dataframe([{"": name, **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}
+                  for name, s in result.scores.items()], hide_index=True)  # fmt: skip
+    left, right = st.columns(2)
+    iou, confusion = charts.iou(result, classes), charts.confusion(result, classes)
+    left.plotly_chart(iou, key="iou_chart", alt="IoU of each class and variant")
+    right.plotly_chart(confusion, key="confusion_chart", alt="Confusion matrix of the last variant")
+
+
+def breakdown(readings: Sequence[Reading], parts: Sequence[str]) -> None:
+    """The best classes of a pixel with what each of `parts` adds to their logits."""
+    st.dataframe([{"class": r.name,
+                   **{f"{part} adds": round(p, 2) for part, p in zip(parts, r.parts, strict=True)},
+                   "logit": round(r.logit, 2), "probability": round(r.probability, 3)} for r in readings],
+                 hide_index=True)  # fmt: skip
+
+
+def beside_paper(paper: Mapping[str, Mapping[str, float]], ours: Mapping[str, Mapping[str, float | None]],
+                 keys: Sequence[str]) -> None:  # fmt: skip
+    """A row for each variant of ours: the paper's figures in percent, where it has them, and ours (shares) beside."""
+    rows = []
+    for name, figures in ours.items():
+        row = {"": name}
+        row |= {f"paper, {SHORT[k]}": f"{paper[name][k]:.1f} %" for k in keys if k in paper.get(name, {})}
+        row |= {f"here, {SHORT[k]}": f"{100 * figures[k]:.1f} %" for k in keys if figures.get(k) is not None}
+        rows.append(row)
+    st.dataframe(rows, hide_index=True)

@@ -1,0 +1,32 @@
+"""The viewer's JavaScript modules, each loaded alone into a page of Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pages.kit.viewer import ASSETS
+
+ORIGIN = "http://viewer.test"
+TYPES = {".js": "text/javascript", ".html": "text/html"}
+
+
+def load(page) -> Callable:
+    """run(names, body, **arguments): call `body` with the modules' exports in `m` and the arguments in `a`."""
+
+    def serve_file(route):
+        path = ASSETS / Path(route.request.url).name
+        if path.is_file():
+            route.fulfill(body=path.read_text(encoding="utf8"), content_type=TYPES.get(path.suffix, "text/plain"))
+        else:
+            route.fulfill(body="<!doctype html>", content_type="text/html")
+
+    page.route(f"{ORIGIN}/**", serve_file)
+    page.goto(f"{ORIGIN}/empty")
+
+    def run(names: str, body: str, **arguments):
+        imports = ", ".join(f'import("{ORIGIN}/{n}.js")' for n in names.split())
+        code = f"async (a) => {{ const m = Object.assign({{}}, ...await Promise.all([{imports}])); {body} }}"
+        return page.evaluate(code, arguments)
+
+    return run
