@@ -26,7 +26,7 @@ def main(chosen: Chosen) -> None:
                         card(page)
     with image:
         hand(chosen)
-    models.warm(PAGES[0].models[0])
+    models.warm(tuple(page.models[0] for page in PAGES))
 
 
 def card(page: PageInfo) -> None:

@@ -34,6 +34,42 @@ class PageInfo:
     icon: str
 
 
+PATCHES = PageInfo(
+    room="segmentation",
+    title="From patches to convolutions",
+    path="pages/segmentation/patches.py",
+    url="patches",
+    claim="A window names **one** pixel. Run convolutionally, the same weights name **all at once**.",
+    paper="Sermanet et al. 2014",
+    slides="22-28, 57",
+    models=("patches",),
+    thumbnail="thumbnails/patches.webp",
+    icon=":material/center_focus_strong:",
+)
+MULTISCALE = PageInfo(
+    room="segmentation",
+    title="Multi-scale network",
+    path="pages/segmentation/multiscale.py",
+    url="multiscale",
+    claim="Each octave of a pyramid sees **further**; regions say **where it ends**.",
+    paper="Farabet et al. 2013",
+    slides="28-33",
+    models=("multiscale", "multiscale-classic"),
+    thumbnail="thumbnails/multiscale.webp",
+    icon=":material/filter_none:",
+)
+RECURRENT = PageInfo(
+    room="segmentation",
+    title="Recurrent refinement",
+    path="pages/segmentation/recurrent.py",
+    url="recurrent",
+    claim="The answer goes **back in**. Each pass sees further and mends what the last one left.",
+    paper="Pinheiro, Collobert 2014",
+    slides="34-38",
+    models=("recurrent",),
+    thumbnail="thumbnails/recurrent.webp",
+    icon=":material/replay:",
+)
 FCN = PageInfo(
     room="segmentation",
     title="Fully convolutional network",
@@ -46,7 +82,7 @@ FCN = PageInfo(
     thumbnail="thumbnails/fcn.webp",
     icon=":material/layers:",
 )
-PAGES = (FCN,)
+PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN)  # in the order of the lecture
 
 
 # Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one

@@ -7,27 +7,41 @@ from PIL import Image
 
 from engine import gallery, render, zoo
 from engine.cards import ASSETS
-from pages.kit.rooms import FCN
+from pages.kit.rooms import FCN, MULTISCALE, PATCHES, RECURRENT
 
 SIZE = (480, 320)
 
 
-def fcn() -> np.ndarray:
-    """The landscape, its left half labelled by FCN-32s, its right half by FCN-8s."""
-    trace = zoo.load("fcn-scenes").trace(gallery.get("landscape").load().rgb)
-    coarse, fine = render.render(trace, 2), render.render(trace, 4)
-    middle = fine.shape[1] // 2
-    fine[:, :middle] = coarse[:, :middle]
-    fine[:, middle - 1 : middle + 1] = 255
-    return fine
+def halves(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Two renderings (H, W, 3) of one picture as by a wipe in the middle."""
+    middle = right.shape[1] // 2
+    joined = right.copy()
+    joined[:, :middle] = left[:, :middle]
+    joined[:, middle - 1 : middle + 1] = 255
+    return joined
+
+
+def traced(name: str, picture: str, left: str, right: str) -> np.ndarray:
+    """The steps with these titles of the Trace that the model `name` makes of a gallery picture."""
+    trace = zoo.load(name).trace(gallery.get(picture).load().rgb)
+    titles = [step.title for step in trace.steps]
+    return halves(*(render.render(trace, titles.index(title)) for title in (left, right)))
+
+
+THUMBNAILS = {
+    PATCHES: ("patches", "landscape", "Window", "All pixels at once"),
+    MULTISCALE: ("multiscale", "china", "Octave 1/4", "Cover"),
+    RECURRENT: ("recurrent", "china", "Pass 1", "Pass 3"),
+    FCN: ("fcn-scenes", "landscape", "Learned upsampling", "+ skip, stride 8"),
+}  # fmt: skip
 
 
 def main() -> None:
     """Write each thumbnail below assets/."""
-    for page, make in ((FCN, fcn),):
+    for page, of in THUMBNAILS.items():
         path = ASSETS / page.thumbnail
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray(make()).resize(SIZE, Image.Resampling.LANCZOS).save(path, "WEBP", quality=85)
+        Image.fromarray(traced(*of)).resize(SIZE, Image.Resampling.LANCZOS).save(path, "WEBP", quality=85)
 
 
 if __name__ == "__main__":

@@ -5,17 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import render
-from engine.metrics import BAND
 from engine.segmentation import fcn, fcn_model
-from engine.segmentation.scoring import score
 from engine.trace import Layer, Step, Trace
-from pages.kit import charts
-from pages.kit.page import FIGURES, code
+from pages.kit.page import code
+from pages.kit.panels import beside_paper, breakdown
 from pages.kit.viewer import Pick
 from pages.segmentation.fcn_controls import STRIDES
 
+KEYS = ("pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou")
 # Long et al. 2015, table 2: a subset of PASCAL VOC 2011 validation, 21 classes
-PAPER = {"32s": (89.1, 73.3, 59.4, 81.4), "16s": (90.0, 75.7, 62.4, 83.0), "8s": (90.3, 75.9, 62.7, 83.2)}
+PAPER = {name: dict(zip(KEYS, figures, strict=True)) for name, figures in (
+    ("FCN-32s", (89.1, 73.3, 59.4, 81.4)), ("FCN-16s", (90.0, 75.7, 62.4, 83.0)), ("FCN-8s", (90.3, 75.9, 62.7, 83.2)),
+)}  # fmt: skip
 
 
 def what_you_see(model, pick: Pick | None) -> None:
@@ -51,54 +52,30 @@ def formula(model, encoding, gains, pick: Pick | None) -> None:
         rf" z_{{\text{{{best.name}}}}} &= {best.parts[0]:.2f} {best.parts[1]:+.2f} {best.parts[2]:+.2f}"
         rf" = {best.logit:.2f},\qquad p = \frac{{e^{{z}}}}{{\sum_j e^{{z_j}}}} = {best.probability:.3f} \end{{aligned}}"
     )
-    st.dataframe([{"class": r.name, **{f"{label} adds": round(p, 2) for label, p in zip(STRIDES.values(), r.parts,
-                                                                                         strict=True)},
-                   "logit": round(r.logit, 2), "probability": round(r.probability, 3)} for r in (best, *others)],
-                 hide_index=True)  # fmt: skip
+    breakdown((best, *others), tuple(STRIDES.values()))
     st.caption(
         "s: the 1x1 score heads. U: the transposed convolutions, which start bilinear and learn. g: the sliders."
     )
 
 
+def all_labels(model, encoding) -> dict:
+    """Labels (H, W) of each variant under the name that the page gives it."""
+    return {f"FCN-{name}": labels for name, labels in model.all_labels(encoding).items()}
+
+
 def paper(model, encoding, truth) -> None:
     """The paper's figure 4 made again on this picture, and its table 2 beside our figures."""
-    labels = {f"FCN-{name}": labels for name, labels in model.all_labels(encoding).items()}
+    labels = all_labels(model, encoding)
     if truth is not None:
         labels["Ground truth"] = truth
     steps = tuple(Step(name, "", (Layer("labels", name, data),)) for name, data in labels.items())
     figure = Trace(encoding.rgb, {}, steps, model.card.classes, model.colours)
     for i, column in enumerate(st.columns(4)[: len(steps)]):
         column.image(render.render(figure, i, opacity=1.0), steps[i].title, width="stretch", output_format="JPEG")
-    ours = model.card.figures.get("variants", {})
-    rows = [{"": f"FCN-{name}"} | _columns("paper", values) | _columns("here", _ours(ours.get(name, {})))
-            for name, values in PAPER.items()]  # fmt: skip
-    st.dataframe(rows, hide_index=True)
+    ours = {f"FCN-{name}": figures for name, figures in model.card.figures.get("variants", {}).items()}
+    beside_paper(PAPER, ours, KEYS)
     st.caption("Paper: VGG-16 trunk, PASCAL VOC 2011, 21 classes, table 2. Here: EfficientNet-Lite0, our validation "
                f"pictures of {model.card.data}. Compare the order of the rows, not the columns.")  # fmt: skip
-
-
-def _columns(who: str, values: tuple[float, ...]) -> dict[str, str]:
-    names = ("pixel", "class", "mean IoU", "fw IoU")
-    return {f"{who}, {name}": f"{value:.1f} %" for name, value in zip(names, values, strict=False)}
-
-
-def _ours(figures: dict[str, float]) -> tuple[float, ...]:
-    keys = ("pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou")
-    return tuple(100 * figures[key] for key in keys if key in figures)
-
-
-@st.fragment
-def scored(model, encoding, truth) -> None:
-    """Each variant against the ground truth of this picture."""
-    width = st.slider("Boundary width in pixels", 1, 20, int(BAND), key="band", bind="query-params", width=320)
-    result = score(truth, model.all_labels(encoding), len(model.card.classes), width)
-    words = {**FIGURES, "boundary_accuracy": f"near boundaries ({width} px)"}
-    st.dataframe([{"": f"FCN-{name}", **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}
-                  for name, s in result.scores.items()], hide_index=True)  # fmt: skip
-    left, right = st.columns(2)
-    iou, confusion = charts.iou(result, model.card.classes), charts.confusion(result, model.card.classes)
-    left.plotly_chart(iou, key="iou_chart", alt="IoU of each class and variant")
-    right.plotly_chart(confusion, key="confusion_chart", alt="Confusion matrix of the last variant")
 
 
 def source(model) -> None:
