@@ -29,7 +29,7 @@ export function describeNode(tree, i, { classes }, colours) {
   return [make("b", {}, [swatch(colour(tree.top[i])), `${name(tree.top[i])}, node ${i}`]),
     make("div", { class: "facts" }, facts), make("div", { class: "histogram" }, bars),
     make("p", { class: "hint" }, [chosen ? "The cover chooses this region. " : "The cover passes it over. ",
-      best === i ? "Nothing on its way to the root costs less."
+      best === i ? "Nothing above it that may be chosen costs less."
         : make("button", { type: "button", class: "link", "data-node": best, title: "Select the best node on its way" },
           `Less on its way: ${name(tree.top[best])}, ${short(tree.cost[best])} nat`)])];
 }

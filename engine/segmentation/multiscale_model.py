@@ -154,7 +154,8 @@ class MultiScaleModel(Labelling):
         """The cells of one octave with their receptive field, in pixels of the network's input."""
         seen = self.fields[octave]
         h, w = (round(side / seen.stride) for side in encoding.levels[0].shape[-2:])
-        attributes = {"stride": seen.stride, "field": seen.size, "centre": seen.centre, "grid": float(grid)}
+        attributes = {"stride": seen.stride, "field": seen.size, "centre": seen.centre, "grid": float(grid),
+                      "on": float(not grid)}  # fmt: skip
         return Layer("cells", f"cells, {NAMES[octave]}", np.array([h, w]), attributes=attributes)
 
     def explain(self, encoding: Encoding, gains: Gains, x: float, y: float, top: int = 3) -> list[Reading]:

@@ -209,7 +209,7 @@ class RecurrentModel(Labelling):
             Layer("mask", "changed by this pass", differs.cpu().numpy()),
             Layer("heat", "entropy", _entropy(logits)[0].cpu().numpy(), range=(0.0, float(np.log(logits.shape[1]))),
                   unit="nat", attributes={"on": 0}),
-            Layer("cells", "cells", np.array(logits.shape[-2:]), attributes=attributes | {"grid": 0}),
+            Layer("cells", "cells", np.array(logits.shape[-2:]), attributes=attributes | {"grid": 0, "on": 1}),
         ), label_table(logits, self.card.classes))  # fmt: skip
 
     def _painted_step(self, photo: Layer, answer: Tensor, correction: Correction) -> Step:

@@ -24,6 +24,7 @@ import numpy as np
 from engine.segmentation.regions import entropy, mean_distribution
 
 LIMIT = 0.01  # a height above which merges are not to be trusted; chosen on validation, pictures of 320 x 240 pixels
+SLACK = 1e-6  # of a weight; without it thousands of equal islands in one ground are all weighed anew at each merge
 
 Edge = tuple[float, int]  # of two neighbours: sum of strengths along the common boundary, its length in pixels
 
@@ -103,8 +104,8 @@ def merge(leaves: np.ndarray, strength: np.ndarray) -> Tree:
 
     A boundary of length l between regions of a and b pixels, of mean strength s over its pairs of pixels (the larger of
     the two), weighs s^2 ab / (a + b) / l: what removing it costs in squared contrast, for each pixel of its length
-    (reference 2). The pair of least weight merges, of equals the lowest ids; what merges keeps the id of the part with
-    more neighbours. Heights are the weights, levelled where one falls. Raises ValueError on unused ids.
+    (reference 2). The pair of least weight merges, up to `SLACK`, of equals the lowest ids; what merges keeps the id of
+    the part with more neighbours. Heights are the weights, levelled where one falls. Raises ValueError on unused ids.
     """
     area = np.bincount(leaves.ravel()).tolist()
     n = len(area)
@@ -125,14 +126,14 @@ def merge(leaves: np.ndarray, strength: np.ndarray) -> Tree:
     node = list(range(n))  # that the region with an id is now
     for made in range(n, 2 * n - 1):
         known, a, b = heapq.heappop(heap)
-        while (now := weight(a, b)) != known:  # one of the two has grown since, and so has the weight, or is gone
+        while (now := weight(a, b)) is None or now > known * (1 + SLACK):  # gone, or grown since with one of the two
             if now is not None:
                 heapq.heappush(heap, (now, a, b))
             known, a, b = heapq.heappop(heap)
         if len(neighbours[a]) < len(neighbours[b]):
             a, b = b, a
         area[a] += area[b]
-        parent[[node[a], node[b]]], height[made], size[made] = made, known, area[a]
+        parent[[node[a], node[b]]], height[made], size[made] = made, now, area[a]
         node[a] = made
         for c in _absorb(neighbours, a, b):
             heapq.heappush(heap, (weight(a, c), min(a, c), max(a, c)))

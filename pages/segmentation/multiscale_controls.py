@@ -13,7 +13,7 @@ OCTAVES = {"o1": "1", "o2": "1/2", "o4": "1/4"}  # key in the URL -> words
 
 def ask_octaves() -> Gains:
     """1 for each octave that speaks and 0 for a muted one, finest first."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("Octaves")
         return tuple(float(st.toggle(name, True, key=key, bind="query-params")) for key, name in OCTAVES.items())
 
