@@ -102,6 +102,7 @@ PLANS = {
         (
             Recipe(epochs=40, batch=16, crop=192, scale=(0.6, 1.3), head_rate=1.5e-3, weight_decay=0.01),
             Recipe(epochs=14, batch=16, crop=192, scale=(0.6, 1.3), head_rate=1.5e-3, weight_decay=0.01, seed=1),
+            Recipe(epochs=12, batch=16, crop=192, scale=(0.6, 1.3), head_rate=1e-3, weight_decay=0.01, seed=2),
         ),
     ),
 }

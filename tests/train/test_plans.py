@@ -120,7 +120,7 @@ def test_what_ships_is_measured_and_loads_again(name, assets, scenes):
     assert set(card.figures["variants"]) == set(model.variants)
     assert not {"seconds", "model", "data", "split"} & set(card.figures)
     assert ("averaged" in card.figures) == plan.views
-    right = [np.mean(model.predict(rgb)[model.variants[-1]] == truth) for rgb, truth in held_out]
+    right = [np.mean(model.predict(rgb)[model.answer or model.variants[-1]] == truth) for rgb, truth in held_out]
     assert card.figures["pixel_accuracy"] == pytest.approx(np.mean(right), abs=1e-4)
     assert card.figures["images"] == 1
     assert card.training["minutes"] == 1.5
@@ -140,17 +140,32 @@ def test_a_training_that_ends_ships(tmp_path, monkeypatch):
     assert torch.equal(zoo.build(card).network.scores[0].bias, weights["module.scores.0.bias"].half().float())
 
 
+@pytest.mark.usefixtures("scenes", "assets")
+def test_a_soup_is_the_mean_of_its_stages(tmp_path, monkeypatch):
+    plan = plans.plan("multiscale-classic")
+    card = replace(plan.card, settings={"labels": "stanford", "longest": [64, 64]})
+    stages = tuple(replace(plan.recipes[0], **TINY, seed=seed) for seed in (0, 1))
+    small = replace(plan, card=card, recipes=stages, soup=True)
+    monkeypatch.setattr(plans, "plan", lambda _: small)
+    card = plans.train("multiscale-classic", tmp_path / "data", tmp_path / "run")
+    one, two = (torch.load(tmp_path / "run" / f"stage{i}" / "checkpoint.pt", weights_only=True)["averaged"]
+                for i in (0, 1))  # fmt: skip
+    mean = (one["module.scores.0.bias"] + two["module.scores.0.bias"]) / 2
+    assert not torch.equal(one["module.scores.0.bias"], two["module.scores.0.bias"])
+    assert torch.equal(zoo.build(card).network.scores[0].bias, mean.half().float())
+
+
 @pytest.mark.usefixtures("assets")
-def test_a_trunk_starts_from_what_ships(network, multiscale):
+def test_a_trunk_starts_from_what_ships(network):
     for stages in (5, 7):
         trunk = Trunk(0, stages)
         plans.start_trunk(trunk)
         whole = network.trunk.state_dict()
         for key, tensor in trunk.state_dict().items():
             assert torch.equal(tensor, whole[key].half().float())
-    for name, before in (("multiscale", network), ("recurrent", multiscale.network)):
+    for name in ("multiscale", "recurrent"):
         made = plans.plan(name).network(plans.plan(name).card)
-        assert torch.equal(made.trunk.stem.weight, before.trunk.stem.weight.half().float())
+        assert torch.equal(made.trunk.stem.weight, network.trunk.stem.weight.half().float())
     with pytest.raises(ModelError, match="no card of a model called 'nothing'"):
         plans.start_trunk(Trunk(0, 5), "nothing")
 

@@ -1,0 +1,60 @@
+"""From a patch classifier to a fully convolutional network on the user's picture (lecture slides 22-28 and 57)."""
+
+import streamlit as st
+
+from engine.cards import ModelError
+from engine.segmentation.scoring import with_truth
+from pages.kit import models
+from pages.kit.page import frame, tabs
+from pages.kit.panels import scored
+from pages.kit.picker import Chosen, picker
+from pages.kit.rooms import PATCHES
+from pages.kit.viewer import viewer, viewer_panel
+from pages.segmentation import patches_panels as panels
+from pages.segmentation.patches_controls import KEY, ask_place, ask_window, clicked, show
+from pages.segmentation.patches_price import price
+
+PATCH, DENSE = 1, 2  # steps: the patch, shown beside the picture; what a first visitor sees
+
+
+@st.fragment
+def look(chosen: Chosen) -> None:
+    """Everything that answers: the title's badge, the picture, the controls, the explanations."""
+    page = frame()
+    with page.side, st.container(border=True, gap="small"):
+        try:
+            model = models.model(PATCHES.models[0])
+        except ModelError as error:
+            st.warning(str(error))
+            page.title(PATCHES, None)
+            return
+        window = ask_window()
+        x, y = ask_place(*chosen.rgb.shape[1::-1])
+        encoding = models.encoding(model.card.name, chosen.key, chosen.rgb)
+        with st.spinner("The network looks through the window ..."):
+            trace = model.trace(encoding, x, y, window)
+        show(trace.steps[PATCH])
+    truth = models.truth(chosen, model.card)
+    if truth is not None:
+        band = models.band(chosen.key, model.card.settings["labels"], truth)
+        trace = with_truth(trace, truth, model.labels(encoding, window), band)
+    page.title(PATCHES, model.card, trace, chosen.slug)
+    with page.picture:
+        if clicked(viewer(trace, KEY, picks=True, start=DENSE)):
+            st.rerun(scope="fragment")
+        builders = {
+            "What you see": lambda: panels.what_you_see(encoding, window),
+            "Same answer, other price": lambda: price(model, encoding, x, y, window, chosen.key),
+            "How large a window?": lambda: panels.how_large(model, encoding, window, truth),
+            "Shift and stitch": lambda: panels.stitch(model, encoding, window, truth, chosen.key),
+        }
+        if truth is not None:
+            builders["Against the truth"] = lambda: scored(
+                lambda: model.all_labels(encoding), truth, model.card.classes)  # fmt: skip
+        builders["Code that ran"] = panels.source
+        tabs(KEY, builders)
+    with page.side:
+        viewer_panel(KEY)
+
+
+look(picker())
