@@ -7,7 +7,7 @@ References
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,8 @@ import streamlit as st
 from engine import gallery
 from engine.cards import Card, ModelError
 from engine.metrics import boundary_band
+from engine.segmentation.scoring import with_truth
+from engine.trace import Trace
 from pages.kit.picker import Chosen
 
 KEPT = 24  # encodings; one of a 640x480 picture holds about 2 MB
@@ -115,6 +117,18 @@ def truth(chosen: Chosen, card: Card) -> np.ndarray | None:
     """(H, W) uint8 ground truth of the image in hand in the classes of `card`, None where nobody labelled it so."""
     labels = card.settings.get("labels")
     return chosen.truth(labels) if chosen.truth and labels in gallery.LABELS else None
+
+
+def against_truth(trace: Trace, chosen: Chosen, card: Card,
+                  labels: Callable[[], np.ndarray]) -> tuple[Trace, np.ndarray | None]:  # fmt: skip
+    """The Trace with steps that hold `labels()` (H, W) against the ground truth, and that truth, where there is one.
+
+    labels: the answer of the model that `card` describes, asked for only where it can be judged.
+    """
+    known = truth(chosen, card)
+    if known is None:
+        return trace, None
+    return with_truth(trace, known, labels(), band(chosen.key, card.settings["labels"], known)), known
 
 
 @st.cache_resource(show_spinner=False, max_entries=KEPT)

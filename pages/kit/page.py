@@ -10,8 +10,9 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.cards import Card
+from engine.cards import Card, ModelError
 from engine.trace import Trace
+from pages.kit import models
 from pages.kit.rooms import PageInfo
 
 
@@ -22,6 +23,15 @@ class Frame:
     head: DeltaGenerator
     picture: DeltaGenerator
     side: DeltaGenerator
+
+    def model(self, page: PageInfo, choose: Callable[[], str]) -> Any | None:
+        """The model whose name `choose` asks for; where it is not there a sentence says so, and it is None."""
+        try:
+            return models.model(choose())
+        except ModelError as error:
+            st.warning(str(error))
+            self.title(page, None)
+            return None
 
     def title(self, page: PageInfo, card: Card | None, trace: Trace | None = None, slug: str = "") -> None:
         """Fill the head: title and badge, and with a trace the export of it."""

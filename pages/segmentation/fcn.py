@@ -2,9 +2,7 @@
 
 import streamlit as st
 
-from engine.cards import ModelError
 from engine.segmentation.fcn_model import FcnModel
-from engine.segmentation.scoring import with_truth
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import frame, tabs
@@ -25,21 +23,15 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        try:
-            model = models.model(models.ask(MODELS))
-        except ModelError as error:
-            st.warning(str(error))
-            page.title(FCN, None)
+        model = page.model(FCN, lambda: models.ask(MODELS))
+        if model is None:
             return
         skips = isinstance(model, FcnModel)
         settings = {"gains": ask_gains()} if skips else {}
         average = ask_average()
     encoding = models.encoding(model.card.name, chosen.key, chosen.rgb, average)
     trace = model.trace(encoding, average=average, **settings)
-    truth = models.truth(chosen, model.card)
-    if truth is not None:
-        band = models.band(chosen.key, model.card.settings["labels"], truth)
-        trace = with_truth(trace, truth, model.labels(encoding, **settings), band)
+    trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, **settings))
     page.title(FCN, model.card, trace, chosen.slug)
     with page.picture:
         owner = (chosen.key, model.card.name)

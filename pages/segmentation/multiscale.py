@@ -2,8 +2,6 @@
 
 import streamlit as st
 
-from engine.cards import ModelError
-from engine.segmentation.scoring import with_truth
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import code, frame, tabs
@@ -23,20 +21,14 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        try:
-            model = models.model(models.ask(MULTISCALE.models, "multiscale_model"))
-        except ModelError as error:
-            st.warning(str(error))
-            page.title(MULTISCALE, None)
+        model = page.model(MULTISCALE, lambda: models.ask(MULTISCALE.models, "multiscale_model"))
+        if model is None:
             return
         gains, superpixels = ask_octaves(), ask_superpixels()
     encoding = models.encoding(model.card.name, chosen.key, chosen.rgb)
     tree = models.tree(chosen.key, chosen.rgb, superpixels)
     trace = model.trace(encoding, gains, tree=tree, superpixels=superpixels)
-    truth = models.truth(chosen, model.card)
-    if truth is not None:
-        band = models.band(chosen.key, model.card.settings["labels"], truth)
-        trace = with_truth(trace, truth, model.labels(encoding, gains), band)
+    trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, gains))
     page.title(MULTISCALE, model.card, trace, chosen.slug)
     with page.picture:
         owner = (chosen.key, model.card.name)

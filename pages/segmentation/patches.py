@@ -2,8 +2,6 @@
 
 import streamlit as st
 
-from engine.cards import ModelError
-from engine.segmentation.scoring import with_truth
 from pages.kit import models
 from pages.kit.page import frame, tabs
 from pages.kit.panels import scored
@@ -22,11 +20,8 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        try:
-            model = models.model(PATCHES.models[0])
-        except ModelError as error:
-            st.warning(str(error))
-            page.title(PATCHES, None)
+        model = page.model(PATCHES, lambda: PATCHES.models[0])
+        if model is None:
             return
         window = ask_window()
         x, y = ask_place(*chosen.rgb.shape[1::-1])
@@ -34,10 +29,7 @@ def look(chosen: Chosen) -> None:
         with st.spinner("The network looks through the window ..."):
             trace = model.trace(encoding, x, y, window)
         show(trace.steps[PATCH])
-    truth = models.truth(chosen, model.card)
-    if truth is not None:
-        band = models.band(chosen.key, model.card.settings["labels"], truth)
-        trace = with_truth(trace, truth, model.labels(encoding, window), band)
+    trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, window))
     page.title(PATCHES, model.card, trace, chosen.slug)
     with page.picture:
         if clicked(viewer(trace, KEY, picks=True, start=DENSE)):

@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from engine.cards import ModelError
 from engine.segmentation.recurrent import PASSES
 from engine.segmentation.recurrent_model import MOST
-from engine.segmentation.scoring import with_truth
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import code, frame, tabs
@@ -22,11 +20,8 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        try:
-            model = models.model(RECURRENT.models[0])
-        except ModelError as error:
-            st.warning(str(error))
-            page.title(RECURRENT, None)
+        model = page.model(RECURRENT, lambda: RECURRENT.models[0])
+        if model is None:
             return
         count, start = ask_run()
         correction, sent = ask_correction(chosen, len(model.card.classes))
@@ -35,10 +30,7 @@ def look(chosen: Chosen) -> None:
     encoding = models.encoding(model.card.name, chosen.key, chosen.rgb)
     run = model.run(encoding, count, start, correction)
     trace = model.trace(encoding, run)
-    truth = models.truth(chosen, model.card)
-    if truth is not None:
-        band = models.band(chosen.key, model.card.settings["labels"], truth)
-        trace = with_truth(trace, truth, model.labels(encoding, run), band)
+    trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, run))
     keep(correction)
     page.title(RECURRENT, model.card, trace, chosen.slug)
     with page.picture:
