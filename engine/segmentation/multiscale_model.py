@@ -124,8 +124,9 @@ class MultiScaleModel(Labelling):
                 f"{sizes[i]} pixels, and a cell sees {self.fields[i].size:.0f} pixels of octave 1: by itself "
                 f"it differs from the sum in {changed(part, logits)} of the picture.")  # fmt: skip
             seen = Layer("image", f"{name} as the network sees it", _seen(encoding.levels[i], self.network))
-            steps.append(Step(name.capitalize(), words, (seen, self.label_layer(f"labels, {name}", part),
-                              self.cells(encoding, i)), label_table(part, self.card.classes)))  # fmt: skip
+            named = () if gains[i] == 0 else (self.label_layer(f"labels, {name}", part),)
+            table = label_table(part, self.card.classes) if named else None
+            steps.append(Step(name.capitalize(), words, (seen, *named, self.cells(encoding, i)), table))
         adds = tuple(heat_layer(f"adds, {name}", part) for name, part in zip(NAMES, parts, strict=True))
         steps.append(Step("Sum", f"The class of the highest sum; {changed(parts[0], logits)} of the picture differs "
                           f"from octave 1 alone.", (photo, self.label_layer("labels", logits), *adds),
