@@ -41,10 +41,10 @@ PLANS = {
             paper=_PAPER,
             slides="39-43",
             data="Stanford Background",
-            split="val: every eighth name in order; the rest is train; the authors publish none",
+            split=stanford.SPLIT,
             classes=stanford.LABELS.classes,
             settings={"trunk": 0, "labels": "stanford", "longest": [480, 640]},
-            licence=_LICENCE + "Data: Stanford Background (Gould et al. 2009), research use, not shipped.",
+            licence=_LICENCE + stanford.TERMS,
             failures=(
                 "Indoor pictures: it knows no indoor class and calls furniture foreground or building.",
                 "Mountain is rare in the data and often taken for tree or grass.",

@@ -15,8 +15,6 @@ from engine.train.plans import Plan, start_trunk
 from engine.train.segmentation import Recipe
 
 _PAPER = "Farabet, Couprie, Najman and LeCun 2013, Learning Hierarchical Features for Scene Labeling"
-_SPLIT = "val: every eighth name in order; the rest is train; the authors publish none"
-_DATA = "Data: Stanford Background (Gould et al. 2009), research use, not shipped."
 
 
 def network(card: Card) -> MultiScale:
@@ -47,11 +45,11 @@ PLANS = {
             paper=_PAPER,
             slides="28-33",
             data="Stanford Background",
-            split=_SPLIT,
+            split=stanford.SPLIT,
             classes=stanford.LABELS.classes,
             settings={"trunk": 0, "labels": "stanford", "longest": [512, 640]},
             licence="Weights: MIT, trained by us from fcn-scenes, that is from EfficientNet-Lite0 ImageNet weights "
-            "(Apache-2.0). " + _DATA,
+            "(Apache-2.0). " + stanford.TERMS,
             failures=(
                 "Indoor pictures: it knows no indoor class and calls furniture foreground or building.",
                 "Mountain is rare in the data and often taken for tree or grass.",
@@ -86,10 +84,10 @@ PLANS = {
             paper=_PAPER,
             slides="28-33",
             data="Stanford Background",
-            split=_SPLIT,
+            split=stanford.SPLIT,
             classes=stanford.LABELS.classes,
             settings={"labels": "stanford", "longest": [320, 320]},
-            licence="Weights: MIT, trained by us from scratch. " + _DATA,
+            licence="Weights: MIT, trained by us from scratch. " + stanford.TERMS,
             failures=(
                 "It has seen nothing but 497 outdoor pictures: anything else is named after its colour and texture.",
                 "Foreground objects are found by chance rather than by shape.",

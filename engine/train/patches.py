@@ -38,11 +38,10 @@ PLANS = {
             paper="Farabet, Couprie, Najman and LeCun 2013; the windows of lecture slides 22-27",
             slides="22-28",
             data="Stanford Background",
-            split="val: every eighth name in order; the rest is train; the authors publish none",
+            split=stanford.SPLIT,
             classes=stanford.LABELS.classes,
             settings={"labels": "stanford", "longest": [160, 320]},
-            licence="Weights: MIT, trained by us from scratch. Data: Stanford Background (Gould et al. 2009), research "
-            "use, not shipped.",
+            licence="Weights: MIT, trained by us from scratch. " + stanford.TERMS,
             failures=(
                 "It has seen nothing but 497 outdoor pictures: anything else is named after its colour and texture.",
                 "A larger window is also read from a deeper layer: the curve shows both together.",

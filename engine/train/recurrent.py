@@ -71,11 +71,11 @@ PLANS = {
             paper="Pinheiro and Collobert 2014, Recurrent Convolutional Neural Networks for Scene Labeling",
             slides="34-38",
             data="Stanford Background",
-            split="val: every eighth name in order; the rest is train; the authors publish none",
+            split=stanford.SPLIT,
             classes=stanford.LABELS.classes,
             settings={"trunk": 0, "labels": "stanford", "longest": [480, 640]},
             licence="Weights: MIT, trained by us from fcn-scenes, that is from EfficientNet-Lite0 ImageNet weights "
-            "(Apache-2.0). Data: Stanford Background (Gould et al. 2009), research use, not shipped.",
+            "(Apache-2.0). " + stanford.TERMS,
             failures=(
                 "Indoor pictures: it knows no indoor class and calls furniture foreground or building.",
                 "Mountain is rare in the data and often taken for tree or grass.",
