@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import sent
 from tests.browser.looking import (
@@ -41,7 +42,7 @@ def test_stepping_changes_picture_and_sentence_and_sends_nothing(show):
     assert sentence(page) == "This is the picture, 640 pixels wide."
     page.locator(".rail button").nth(3).click()
     assert "borders are sharp" in sentence(page)
-    assert "borders are sharp" in page.locator("[aria-live=polite]").text_content()
+    expect(page.locator("[aria-live=polite]")).to_contain_text("borders are sharp")  # told when the eye has its frame
     words = page.locator(".stage canvas").get_attribute("aria-label")
     assert re.search(r"\+ stride 8\. .* Largest classes: sky 47 %", words)
     assert sent(page) == before
