@@ -3,8 +3,7 @@
 References
 1. Long et al. 2015, section 4 (fine-tuning from ImageNet); every variant is trained at once here, not in stages.
 2. Smith and Topin 2018, "Super-Convergence": the one-cycle schedule.
-3. Polyak and Juditsky 1992: the weights that ship are an exponential average over the last steps.
-4. Ronneberger, Fischer and Brox 2015, "U-Net", section 3: pixels at boundaries weigh more.
+3. Ronneberger, Fischer and Brox 2015, "U-Net", section 3: pixels at boundaries weigh more.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from engine.data import Segmentation
 from engine.trace import VOID
 from engine.train.augment import view
+from engine.train.running import average, keep, restore
 
 # variant name -> logits (B, K, h, w); the last one is the model's answer
 Variants = Callable[[nn.Module, Tensor], dict[str, Tensor]]
@@ -42,7 +42,7 @@ class Recipe:
     head_rate: float = 2e-3
     weight_decay: float = 1e-4
     aside: float = 0.3  # weight of each variant but the last in the loss
-    edge: float = 1.0  # weight of a pixel at most 5 pixels from a boundary, where others count 1 (reference 4)
+    edge: float = 1.0  # weight of a pixel at most 5 pixels from a boundary, where others count 1 (reference 3)
     average: float = 0.99  # decay of the exponential average of weights
     seed: int = 0
 
@@ -106,9 +106,9 @@ def fit(model: nn.Module, variants: Variants, data: Segmentation, recipe: Recipe
     optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     per_epoch = len(data) // recipe.batch or 1
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=per_epoch * recipe.epochs + 1)
-    averaged = AveragedModel(model, multi_avg_fn=_average(recipe.average))
+    averaged = AveragedModel(model, multi_avg_fn=average(recipe.average))
     state = {"model": model, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
-    first = _restore(out / "checkpoint.pt", state) if resume else 0
+    first = restore(out / "checkpoint.pt", state) if resume else 0
     for epoch in range(first, recipe.epochs):
         torch.manual_seed(recipe.seed + 1000 * epoch)  # a resumed run throws the same dice for dropout
         loader = DataLoader(Views(data, recipe, epoch), recipe.batch, shuffle=True, drop_last=len(data) > recipe.batch,
@@ -123,19 +123,9 @@ def fit(model: nn.Module, variants: Variants, data: Segmentation, recipe: Recipe
             if step % 20 == 0:
                 print(f"epoch {epoch + 1}/{recipe.epochs} step {step}/{per_epoch} loss {np.mean(losses[-20:]):.3f} "
                       f"{time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
-        torch.save({"epoch": epoch + 1, **{k: v.state_dict() for k, v in state.items()}}, out / "checkpoint.pt")
+        keep(out / "checkpoint.pt", epoch + 1, state)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe)))
     return averaged.module.eval()
-
-
-def _average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
-    """An exponential average that forgets faster at first, so that little is left of the weights it began with."""
-
-    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(averaged, current, 1 - kept)
-
-    return torch.no_grad()(update)
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> tuple[list[dict], list[float]]:
@@ -157,13 +147,3 @@ def _step(model, variants, x, target, optimizer, schedule, recipe) -> float:
     optimizer.step()
     schedule.step()
     return float(loss.detach())
-
-
-def _restore(path: Path, state: dict) -> int:
-    """Load a checkpoint into the objects of `state`; the number of epochs done (0 without a checkpoint)."""
-    if not path.exists():
-        return 0
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    for name, thing in state.items():
-        thing.load_state_dict(saved[name])
-    return saved["epoch"]
