@@ -18,20 +18,27 @@ export class Brush {
 
   /** A film, or a page's wish for a brush: a painting stays as long as its picture and its classes do. */
   accept(wanted, { image_id: image, width, height, classes }) {
+    const names = wanted?.names.length ? wanted.names : classes;
     this.wanted = wanted;
     this.on &&= Boolean(wanted);
     this.viewer.refs.stage.classList.toggle("painting", this.on);
     if (!wanted) return;
-    const [w, h] = Painting.sizeFor(width, height, wanted.cells), subject = JSON.stringify([image, w, h, classes]);
+    const [w, h] = Painting.sizeFor(width, height, wanted.cells), subject = JSON.stringify([image, w, h, names]);
     if (this.subject === subject) return;
     this.subject = subject;
     this.image = image;
     this.painting = new Painting(w, h);
     this.scale = [w / width, h / height];
     this.last = null;
-    this.label = Math.max(0, classes.findIndex((name) => !/^background$/i.test(name)));
+    this.label = Math.max(0, names.findIndex((name) => !/^background$/i.test(name)));
     this.recall();
   }
+
+  /** What can be painted: names of its own, else the classes. @returns {string[]} */
+  get names() { return this.wanted.names.length ? this.wanted.names : this.viewer.film.trace.classes; }
+
+  /** Their colours. @returns {number[][]} */
+  get colours() { return this.wanted.names.length ? this.wanted.colours : this.viewer.look.colours; }
 
   get storage() { return `saccade.${this.viewer.key}.paint`; }
 
@@ -159,7 +166,7 @@ export class Brush {
 
   /** The painting as a canvas of its own size. */
   sheet() {
-    const { painting: { width, height, cells } } = this, { colours } = this.viewer.look;
+    const { painting: { width, height, cells }, colours } = this;
     const sheet = new OffscreenCanvas(width, height), context = sheet.getContext("2d");
     const image = context.createImageData(width, height), out = new Uint32Array(image.data.buffer);
     const table = Uint32Array.from({ length: 256 }, (_, k) => (colours[k] && k !== UNTOUCHED ? word(colours[k]) : 0));
@@ -169,7 +176,7 @@ export class Brush {
   }
 
   drawTip(context, line) {
-    const { tip: { x, y }, diameter, scale: [sx, sy] } = this, colour = this.viewer.look.colours[this.label];
+    const { tip: { x, y }, diameter, scale: [sx, sy] } = this, colour = this.colours[this.label];
     context.beginPath();
     context.ellipse(x, y, diameter / 2 / sx, diameter / 2 / sy, 0, 0, 2 * Math.PI);
     context.fillStyle = colour ? css(colour, 0.3) : "rgba(255, 255, 255, 0.3)";

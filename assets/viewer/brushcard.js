@@ -1,4 +1,4 @@
-// The card of the brush: on or off, the class to paint, the size of the tip, undo, and the one button that sends.
+// The card of the brush: on or off, what to paint, the size of the tip, undo, and the one button that sends.
 import { make, swatch } from "./dom.js";
 import { css } from "./palette.js";
 import { LARGEST } from "./brush.js";
@@ -22,10 +22,10 @@ export class BrushCard {
   }
 
   update() {
-    const { viewer: { brush, film, look }, refs } = this, { painting, on, wanted } = brush;
+    const { viewer: { brush }, refs } = this, { painting, on, wanted } = brush;
     refs.brushCard.hidden = !wanted;
     if (!wanted) return;
-    this.updateClasses(film.trace.classes, look.colours);
+    this.updateNames(brush.names, brush.colours);
     refs.brushRows.hidden = !on;
     for (const button of refs.brushClasses.children) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.label) === brush.label));
@@ -41,15 +41,15 @@ export class BrushCard {
     by("send").textContent = wanted.send;
   }
 
-  /** A button for each class and one that erases, made anew where classes or colours are others. */
-  updateClasses(classes, colours) {
-    const { brushClasses } = this.refs, sign = JSON.stringify([classes, colours]);
+  /** A button for each name and one that erases, made anew where names or colours are others. */
+  updateNames(names, colours) {
+    const { brushClasses } = this.refs, sign = JSON.stringify([names, colours]);
     if (brushClasses.dataset.sign === sign) return;
     brushClasses.dataset.sign = sign;
     const button = (label, name, colour) => make("button", { type: "button", "data-label": label },
       [swatch(colour), make("span", { class: "name" }, name)]);
     const colour = (k) => (colours[k] ? css(colours[k]) : "transparent");
-    brushClasses.replaceChildren(...classes.map((name, k) => button(k, name, colour(k))),
+    brushClasses.replaceChildren(...names.map((name, k) => button(k, name, colour(k))),
       button(UNTOUCHED, "eraser", "transparent"));
   }
 }

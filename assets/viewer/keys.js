@@ -1,5 +1,5 @@
-// The keyboard: on the viewer always, and from the bare page where one viewer is alone on it.
-import { registry } from "./registry.js";
+// The keyboard: on the viewer always, and from the bare page where one viewer, or a linked group, is alone on it.
+import { onPage, ownsPage } from "./link.js";
 
 const TYPING = "input:not([type=range]):not([type=checkbox]), select, textarea, [contenteditable]";
 
@@ -8,8 +8,8 @@ export function listenToKeys(viewer) {
   const { wrap } = viewer.refs, { element } = viewer.panel;
   const inside = (e) => { if (!e.target.closest(TYPING)) press(viewer, e, true); };
   const outside = (e) => {
-    const idle = e.target === document.body && registry().viewers.size === 1;
-    if (idle) press(viewer, e, false);
+    if (e.target !== document.body || !ownsPage(viewer) || onPage(viewer)[0] !== viewer) return;
+    for (const v of onPage(viewer)) press(v, e, false); // the first that knows the key takes it
   };
   const panel = (e) => { if (!e.target.closest(TYPING)) press(viewer, e, true, special); };
   element.addEventListener("keydown", panel);
@@ -37,14 +37,14 @@ const special = (viewer, event) => viewer.brush.action(event) ?? viewer.panel.tr
 function action(viewer, event, inside, onButton, onRange) {
   const { key, shiftKey, target, ctrlKey, metaKey } = event, own = special(viewer, event);
   if (own || ctrlKey || metaKey) return own;
-  const { rail, stage, toolbar } = viewer, last = viewer.film.trace.steps.length - 1;
+  const { rail, stage, toolbar, wanted, last } = viewer;
   if (onRange) return null; // sliders and boxes keep their keys
   if (shiftKey && inside && key.startsWith("Arrow")) {
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
     return () => stage.cross(dx, dy);
   }
   const everywhere = {
-    ArrowLeft: () => rail.go(viewer.step - 1), ArrowRight: () => rail.go(viewer.step + 1),
+    ArrowLeft: () => rail.go(wanted - 1), ArrowRight: () => rail.go(wanted + 1),
     f: () => toolbar.fullScreen(),
   };
   if (everywhere[key]) return () => followFocus(viewer, target, everywhere[key]);
@@ -58,8 +58,10 @@ function action(viewer, event, inside, onButton, onRange) {
   }[key];
 }
 
-/** Where a step of the rail has the focus, the focus goes with the step. */
+/** Where a step of the rail, or a word, has the focus, the focus goes with the step. */
 function followFocus(viewer, target, act) {
   act();
-  if (viewer.refs.rail.contains(target)) viewer.rail.buttons[viewer.step].focus({ preventScroll: true });
+  for (const name of ["rail", "words"]) {
+    if (viewer.refs[name].contains(target)) viewer[name].buttons[viewer.step].focus({ preventScroll: true });
+  }
 }

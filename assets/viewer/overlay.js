@@ -10,7 +10,8 @@ export function drawOver(stage, left, right, split) {
   drawSelected(stage, right, split, stage.canvas.width);
   if (!viewer.brush.on) drawHovered(stage, left, right);
   viewer.brush.draw(context, place, 1.2 * ratio);
-  if (stage.cursor?.keys) drawCross(stage);
+  const cross = stage.cursor?.keys ? stage.cursor : stage.marked;
+  if (cross) drawCross(stage, cross);
 }
 
 /** The outline of the selected region of a tree, between X = from and to of the canvas. */
@@ -36,8 +37,8 @@ function drawHovered(stage, left, right) {
   drawCells(context, cells, viewer.look, place, 2 * ratio);
 }
 
-function drawCross({ context, cursor, place: { scale, left, top }, ratio }) {
-  const X = (cursor.x + 0.5) * scale + left, Y = (cursor.y + 0.5) * scale + top;
+function drawCross({ context, place: { scale, left, top }, ratio }, { x, y }) {
+  const X = (x + 0.5) * scale + left, Y = (y + 0.5) * scale + top;
   for (const [width, colour] of [[4, "rgba(0,0,0,.6)"], [2, "#fff"]]) {
     context.lineWidth = width * ratio;
     context.strokeStyle = colour;

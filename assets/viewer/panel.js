@@ -8,7 +8,7 @@ import { TreeCard } from "./treecard.js";
 import { BrushCard } from "./brushcard.js";
 import { scoreScale } from "./scores.js";
 import { className, short } from "./reading.js";
-import { behindTable, readingRows, tableOf } from "./tables.js";
+import { behindTable, choicesOf, readingRows, tableOf } from "./tables.js";
 
 export class Panel {
   /** @param {import("./viewer.js").Viewer} viewer */
@@ -27,6 +27,7 @@ export class Panel {
     this.element.addEventListener("click", (e) => {
       const button = e.target.closest("button");
       if (button?.dataset.do === "all") viewer.set({ hidden: [] });
+      if (button?.dataset.row) viewer.chooseRow(Number(button.dataset.row));
       if (button?.dataset.set) viewer.set({ [button.dataset.set]: button.dataset.value });
     });
   }
@@ -56,8 +57,7 @@ export class Panel {
     this.updateView();
     this.updateLayers();
     this.updatePixel();
-    r.numberCard.hidden = !step.table;
-    r.numbers.replaceChildren(...(step.table ? [tableOf(step.table.columns, step.table.rows)] : []));
+    this.updateNumbers();
     r.behind.hidden = !shares.length;
     this.updateBehind();
   }
@@ -66,6 +66,7 @@ export class Panel {
     const { viewer, step } = this, { film: { trace }, state, look } = viewer, r = this.refs;
     const shown = step.layers.filter((l) => look.on(step, l)), logits = step.layers.some(isLogits);
     const byClass = shown.some((l) => perClass(l) || aspect(l, look) === "probability");
+    r.views.hidden = !trace.steps.some((s) => s.layers.some(isLogits));
     r.viewCard.hidden = !trace.steps.some((s) => s.layers.some((l) => isLogits(l) || l.kind === "heat"));
     for (const button of r.views.children) {
       button.setAttribute("aria-pressed", String(state.view === button.dataset.value));
@@ -109,6 +110,21 @@ export class Panel {
     }
     const boxes = [...r.layers.querySelectorAll("input")].reverse();
     boxes.forEach((box, j) => { box.checked = viewer.look.on(step, step.layers[j]); });
+  }
+
+  /** The step's table, made anew only where it is another; a row that has the focus gives it to its successor. */
+  updateNumbers() {
+    const { viewer: { rows }, step: { table, title } } = this, { numberCard, numbers, rowHint } = this.refs;
+    const sign = JSON.stringify([table, title, rows]), focused = numbers.getRootNode().activeElement;
+    numberCard.hidden = !table;
+    rowHint.hidden = !rows;
+    if (sign === this.numberSign) return;
+    this.numberSign = sign;
+    const row = numbers.contains(focused) ? focused.dataset.row : undefined;
+    const made = () => (rows ? choicesOf(table.columns, table.rows, rows, title) : tableOf(table.columns, table.rows));
+    rowHint.textContent = `${rows}: click a row.`;
+    numbers.replaceChildren(...(table ? [made()] : []));
+    if (row) numbers.querySelector(`[data-row="${row}"]`)?.focus({ preventScroll: true });
   }
 
   updatePixel() {

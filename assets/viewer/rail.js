@@ -1,6 +1,7 @@
 // The steps in a row: thumbnails drawn from the steps themselves, scrubbing, play, and the step's sentence.
 import { make } from "./dom.js";
 import { drawStep } from "./scene.js";
+import { linked } from "./link.js";
 
 const HEIGHT = 108; // pixels of a thumbnail, twice its height on the page
 const PACE = 1300; // milliseconds that play stays on a step
@@ -19,7 +20,7 @@ export class Rail {
   }
 
   destroy() {
-    clearTimeout(this.timer);
+    if (this.timer) this.stop();
   }
 
   build() {
@@ -83,31 +84,36 @@ export class Rail {
     this.viewer.show(i);
   }
 
-  get playing() { return this.timer !== 0; }
+  /** Does this viewer play, or one that is linked with it? */
+  get playing() { return linked(this.viewer).some(({ rail }) => rail.timer !== 0); }
 
   toggle() {
-    if (this.playing) this.stop();
-    else {
-      const { step, film } = this.viewer;
-      if (step === film.trace.steps.length - 1) this.viewer.show(0);
-      this.next();
+    if (this.playing) {
+      this.stop();
+      return;
     }
-    this.viewer.toolbar.update();
+    const { wanted, last } = this.viewer;
+    if (wanted === last) this.viewer.show(0);
+    this.next();
+    for (const { toolbar } of linked(this.viewer)) toolbar.update();
   }
 
   next() {
     this.timer = setTimeout(() => {
-      const { step, film } = this.viewer, last = film.trace.steps.length - 1;
-      if (step < last) this.viewer.show(step + 1);
-      if (step + 1 < last) this.next();
+      const { wanted, last } = this.viewer;
+      if (wanted < last) this.viewer.show(wanted + 1);
+      if (wanted + 1 < last) this.next();
       else this.stop();
     }, PACE);
   }
 
   stop() {
     if (!this.playing) return;
-    clearTimeout(this.timer);
-    this.timer = 0;
-    this.viewer.toolbar.update();
+    const all = linked(this.viewer);
+    for (const { rail } of all) {
+      clearTimeout(rail.timer);
+      rail.timer = 0;
+    }
+    for (const { toolbar } of all) toolbar.update();
   }
 }

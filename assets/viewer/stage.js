@@ -2,6 +2,7 @@
 import { drawStep } from "./scene.js";
 import { drawOver } from "./overlay.js";
 import { hasTree } from "./tree.js";
+import { sharePoint } from "./link.js";
 import { Recent } from "./film.js";
 import { bound, placeOf, wholePicture, zoomAbout } from "./gestures.js";
 import { readPixel } from "./reading.js";
@@ -19,12 +20,14 @@ export class Stage {
     this.pointers = new Map();
     this.forget();
     this.cursor = null; // the pixel that is read: {x, y} in whole image pixels, {keys: true} where keys moved it
+    this.marked = null; // the pixel that a linked viewer reads
     this.listen();
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(viewer.refs.stage);
   }
 
   destroy() {
+    if (this.cursor) sharePoint(this.viewer, null);
     this.observer.disconnect();
     this.frames.clear();
   }
@@ -202,6 +205,13 @@ export class Stage {
     if (cursor === this.cursor) return;
     this.cursor = cursor;
     this.viewer.scheduleReading();
+    sharePoint(this.viewer, cursor);
+  }
+
+  /** Show where a linked viewer is read. @param {?{x: number, y: number}} point in whole image pixels */
+  mark(point) {
+    this.marked = point;
+    this.viewer.requestDraw();
   }
 
   /** The side of the wipe that image column x is shown on. @returns {{step: number, only?: number, onLeft: boolean}} */

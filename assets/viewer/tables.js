@@ -34,6 +34,29 @@ export function tableOf(columns, rows) {
   return make("table", {}, [make("thead", {}, [make("tr", {}, head)]), make("tbody", {}, body)]);
 }
 
+/** The last column of nothing but numbers from 0 to 1, null where there is none. @returns {?(number|null)[]} */
+export function lastShares(columns, rows) {
+  const last = columns.findLastIndex((_, i) => rows.every((r) => typeof r[i] !== "string"));
+  const values = rows.map((r) => r[last] ?? null);
+  return values.some((v) => v !== null) && values.every((v) => v === null || (v >= 0 && v <= 1)) ? values : null;
+}
+
+/**
+ * A table whose rows are buttons, each with a bar behind it as long as its share.
+ * @param {string} label what a click does @param {string} title of the step; a row that begins with it is marked
+ */
+export function choicesOf(columns, rows, label, title) {
+  const table = tableOf(columns, rows), shares = lastShares(columns, rows);
+  table.classList.add("choices");
+  Array.from(table.tBodies[0].rows).forEach((row, i) => {
+    const [cell] = row.cells, text = `${label}: ${cell.textContent}`;
+    if (cell.textContent === title) row.setAttribute("aria-current", "true");
+    cell.replaceChildren(make("button", { type: "button", "data-row": i, title: text, "aria-label": text }, cell.textContent));
+    row.style.setProperty("--share", shares?.[i] ?? 0);
+  });
+  return table;
+}
+
 /** Class, pixels, share and mean probability of what is shown in a step; null where it has no classes. */
 export function behindTable(film, step, look) {
   const layer = labelLayer(step, look), { smooth } = look;

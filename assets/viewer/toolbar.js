@@ -1,7 +1,9 @@
 // The row of controls under the picture, full screen, and the picture as a file.
 import { drawStep } from "./scene.js";
+import { onPage } from "./link.js";
 
 const PLAY = "M4 2.5v11l9-5.5z", PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
+const MODED = ["labels", "tree", "mask"]; // kinds of layers that can be filled, outlined or greyed
 const SMALL = 1000; // pictures whose longer side is below this are saved at twice their size
 
 export class Toolbar {
@@ -31,8 +33,8 @@ export class Toolbar {
     const { viewer } = this, { rail, stage } = viewer;
     ({
       play: () => rail.toggle(),
-      previous: () => rail.go(viewer.step - 1),
-      next: () => rail.go(viewer.step + 1),
+      previous: () => rail.go(viewer.wanted - 1),
+      next: () => rail.go(viewer.wanted + 1),
       wipe: () => viewer.set({ wipe: !viewer.state.wipe }),
       in: () => stage.zoom(1.5),
       out: () => stage.zoom(1 / 1.5),
@@ -43,25 +45,29 @@ export class Toolbar {
   }
 
   update() {
-    const { state, refs, rail, step, film, full } = this.viewer, last = film.trace.steps.length - 1;
+    const { state, refs, rail, wanted, last, film: { trace }, full } = this.viewer;
     for (const button of refs.tools.querySelectorAll("[data-set]")) {
       button.setAttribute("aria-pressed", String(String(state[button.dataset.set]) === button.dataset.value));
     }
     const by = (name) => refs.tools.querySelector(`[data-do="${name}"]`);
+    refs.modes.hidden = !trace.steps.some(({ layers }) => layers.some(({ kind }) => MODED.includes(kind)));
     refs.opacity.value = state.opacity;
     refs.playIcon.setAttribute("d", rail.playing ? PAUSE : PLAY);
     by("play").setAttribute("aria-label", rail.playing ? "Pause" : "Play");
     by("play").disabled = by("wipe").disabled = last < 1;
-    by("previous").disabled = step <= 0;
-    by("next").disabled = step >= last;
+    by("previous").disabled = wanted <= 0;
+    by("next").disabled = wanted >= last;
     by("wipe").setAttribute("aria-pressed", String(state.wipe));
     by("full").setAttribute("aria-pressed", String(full));
   }
 
-  /** Copy the page's address with what is looked at now; without a clipboard, put it into the address bar. */
+  /**
+   * Copy the page's address with what is looked at now, in the first viewer where there are several; without a
+   * clipboard, put it into the address bar.
+   */
   async link() {
     const address = new URL(location.href), button = this.viewer.refs.tools.querySelector('[data-do="link"]');
-    address.searchParams.set("view", this.viewer.stateText());
+    address.searchParams.set("view", onPage(this.viewer)[0].stateText());
     try {
       await navigator.clipboard.writeText(address.href);
       button.dataset.said = "Copied";

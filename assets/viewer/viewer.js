@@ -4,10 +4,12 @@ import { Film, startsOn } from "./film.js";
 import { hasTree } from "./tree.js";
 import { defaults, parseState, recall, remember, stateText } from "./state.js";
 import { registry } from "./registry.js";
+import { joinIn, linked, onPage, share } from "./link.js";
 import { refs, rgbOf, whenIdle } from "./dom.js";
 import { Stage } from "./stage.js";
 import { Wipe } from "./wipe.js";
 import { Rail } from "./rail.js";
+import { Words } from "./words.js";
 import { Toolbar } from "./toolbar.js";
 import { Panel } from "./panel.js";
 import { Brush } from "./brush.js";
@@ -22,9 +24,11 @@ export class Viewer {
     this.refs = refs(root);
     this.film = null;
     this.version = 0;
-    this.state = { ...defaults(), ...recall(key), ...this.fromAddress() };
+    this.link = ""; // viewers of the same link step together
+    this.state = { ...defaults(), ...recall(key) };
     this.wipe = new Wipe(this);
     this.rail = new Rail(this);
+    this.words = new Words(this);
     this.toolbar = new Toolbar(this);
     this.brush = new Brush(this);
     this.stage = new Stage(this);
@@ -35,12 +39,17 @@ export class Viewer {
     this.placePanel();
   }
 
-  /** The `view` parameter of the page's address, used once for each text so that later looking is not undone. */
-  fromAddress() {
+  /**
+   * Look as the `view` parameter of the page's address says. It is for the first viewer of the page, and used once for
+   * each text so that later looking is not undone. @returns {boolean}
+   */
+  takeAddress() {
     const text = new URLSearchParams(location.search).get("view") ?? "", sign = `${this.key} ${text}`;
-    if (!text || registry().seen.has(sign)) return {};
+    if (!text || registry().seen.has(sign)) return false;
     registry().seen.add(sign);
-    return parseState(text);
+    if (onPage(this)[0] !== this) return false;
+    Object.assign(this.state, parseState(text));
+    return true;
   }
 
   destroy() {
@@ -59,6 +68,9 @@ export class Viewer {
   receive(mount, data, end, send) {
     this.send = send;
     this.picks = mount.picks;
+    this.link = mount.link;
+    this.wordy = mount.words;
+    this.rows = mount.rows; // what a click on a row of a step's table does, in words; "" where it does nothing
     if (mount.id === this.id) {
       if (!this.film) return;
       this.brush.accept(mount.brush, this.film.trace);
@@ -80,9 +92,10 @@ export class Viewer {
 
   /** Show a film whose pictures are decoded; until now the former one stood. */
   accept(film, { start, go, brush }) {
+    const leads = !this.film && this.takeAddress();
     this.film = film;
-    const last = film.trace.steps.length - 1;
-    if (this.state.step < 0) this.state.step = start ?? last;
+    if (!leads) joinIn(this);
+    if (this.state.step < 0) this.state.step = start ?? film.trace.steps.length - 1;
     if (go && !registry().seen.has(`${this.key} go ${go[1]}`)) {
       registry().seen.add(`${this.key} go ${go[1]}`);
       Object.assign(this.state, { step: go[0], right: "" });
@@ -93,24 +106,38 @@ export class Viewer {
     this.brush.accept(brush, film.trace);
     this.stage.accept();
     this.rail.build();
+    this.words.build();
     this.refs.wait.hidden = true;
     this.refs.wrap.dataset.trace = film.trace.id;
     this.refresh();
+    share(this, this.state);
     this.refs.wrap.dataset.ready = "true";
   }
 
   /** Index of the step shown: the one remembered, or the last where there are fewer. */
   get step() { return Math.max(0, Math.min(this.state.step, this.film.trace.steps.length - 1)); }
 
+  /** Index of the last step of the longest of the viewers that are linked. */
+  get last() { return Math.max(...linked(this).map(({ film }) => film.trace.steps.length - 1)); }
+
+  /** Index of the step that the linked viewers are at; those with fewer steps show their last one. */
+  get wanted() { return Math.max(0, Math.min(this.state.step, this.last)); }
+
   get full() { return this.refs.wrap.matches(":fullscreen, .full"); }
 
   show(step) {
-    const last = this.film.trace.steps.length - 1, to = Math.max(0, Math.min(step, last));
-    if (to !== this.step || to !== this.state.step) this.set({ step: to, right: "" });
+    const to = Math.max(0, Math.min(step, this.last));
+    if (to !== this.state.step) this.set({ step: to, right: "" });
   }
 
-  /** Change what is looked at. `later` waits for the next frame, for what a drag changes many times in one. */
-  set(patch, { later = false } = {}) {
+  /** Change what is looked at, here and in linked viewers. `later` waits for the next frame, as a drag wants. */
+  set(patch, options) {
+    this.take(patch, options);
+    if (this.film) share(this, patch, options);
+  }
+
+  /** Change what is looked at here. */
+  take(patch, { later = false } = {}) {
     Object.assign(this.state, patch);
     if (!this.film) return;
     if (later) this.requestDraw(true);
@@ -123,6 +150,7 @@ export class Viewer {
     this.look = this.makeLook();
     this.draw();
     this.rail.update();
+    this.words.update();
     this.toolbar.update();
     if (Number(wrap.dataset.step) !== this.step) wrap.dataset.step = this.step;
     this.scheduleReading();
@@ -233,7 +261,12 @@ export class Viewer {
     else if (this.picks) this.tell("pick", { x, y, step: this.step, image: this.film.trace.image_id });
   }
 
-  /** Tell Python: a pick or a painting, each with an n that grows; nothing else is ever sent. */
+  /** A row of the table of the step that is shown. */
+  chooseRow(row) {
+    this.tell("row", { row, step: this.step, image: this.film.trace.image_id });
+  }
+
+  /** Tell Python: a pick, a painting or a row, each with an n that grows; nothing else is ever sent. */
   tell(name, message) {
     this.lastTold = Math.max(Date.now(), (this.lastTold ?? 0) + 1);
     this.send(name, { ...message, n: this.lastTold });

@@ -1,4 +1,4 @@
-"""The one component that shows a Trace; all looking happens in the browser, only a pick or a painting comes back.
+"""The one component that shows a Trace; looking happens in the browser, only a pick, a painting or a row comes back.
 
 References
 1. Streamlit, Components V2 (st.components.v2.component): no iframe, bytes in, JSON out.
@@ -16,16 +16,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import streamlit as st
 
+from engine import palette
 from engine.trace import Trace
 from pages.kit.payload import frame, image_id, pack, read_frame
 
 ASSETS = Path(__file__).parents[2] / "assets" / "viewer"
 
 # In the order in which they build on each other; the last one holds the default export.
-MODULES = ("payload", "sampling", "scores", "palette", "outline", "tree", "state", "registry", "film", "regions",
-           "paint", "scene", "reading", "dom", "gestures", "overlay", "stage", "wipe", "rail", "toolbar", "tables",
-           "legend", "dendrogram", "nodecard", "treecard", "painting", "brush", "brushcard", "panel", "keys",
-           "viewer")  # fmt: skip
+MODULES = ("payload", "sampling", "scores", "palette", "outline", "tree", "state", "registry", "link", "film",
+           "regions", "paint", "scene", "reading", "dom", "gestures", "overlay", "stage", "wipe", "rail", "words",
+           "toolbar", "tables", "legend", "dendrogram", "nodecard", "treecard", "painting", "brush", "brushcard",
+           "panel", "keys", "viewer")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,23 @@ class Brush:
 
     cells: along the longest side of the painting, 1 to MOST; the other side follows the picture's aspect ratio.
     send: the words on the button that sends the painting, which `painted` then returns.
-    Raises ValueError where cells are out of range.
+    names: what can be painted, label 0 first, in colours of `engine.palette.safe`; none means the Trace's classes.
+    Raises ValueError where cells are out of range or names too many.
     """
 
     cells: int = MOST
     send: str = "Go on from here"
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.cells <= MOST:
             raise ValueError(f"A brush paints on 1 to {MOST} cells along the longest side, not on {self.cells}.")
+        if len(self.names) > UNTOUCHED:
+            raise ValueError(f"A brush paints up to {UNTOUCHED} names, not {len(self.names)}.")
+
+    def mount(self) -> dict[str, Any]:
+        """What the browser needs to know of it."""
+        return asdict(self) | {"colours": palette.safe(len(self.names)).tolist()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +80,16 @@ class Painted:
 
     labels: np.ndarray
     step: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a step's table that the user chose: index of the step, index of the row, and n, which grows with each
+    choice so that the same row can be chosen twice. Both come from the browser: the step may have fewer rows."""
+
+    step: int
+    row: int
     n: int
 
 
@@ -106,20 +125,27 @@ def _pack(trace: Trace) -> tuple[bytes, str, str]:
 
 
 def viewer(trace: Trace, key: str, *, picks: bool = False, start: int | None = None,
-           go: tuple[int, int] | None = None, brush: Brush | None = None) -> Pick | None:  # fmt: skip
+           go: tuple[int, int] | None = None, brush: Brush | None = None, link: str = "", words: bool = False,
+           rows: str = "") -> Pick | None:  # fmt: skip
     """Show `trace`; what the user looks at (step, opacity, classes ...) stays in the browser under `key`.
 
     picks: a click, or Enter at the keyboard's cross, is sent to Python and reruns the script or fragment.
     start: index of the step shown when the browser remembers none; None means the last one.
     go: (index of a step, n): the browser goes to that step once for each new n.
     brush: lets the user paint labels over the picture; what was sent is read with `painted`, best before this call.
+    link: viewers of one page with the same link, not "", show the same step (one with fewer steps its last), opacity,
+    cells and layers, all in the browser; give them the same `start`.
+    words: the titles of the steps stand as a line of words above the rail.
+    rows: what choosing a row of a step's table does, e.g. "Force this word"; not "" makes the rows buttons, with bars
+    where the last column of numbers lies in [0, 1]. The choice is read with `chosen_row`, best before this call.
     Returns the last pick made on this image, else None. A pick stays until the next one or another image: compare
     ``n`` to tell a new one.
     """
     data, content, image = _pack(trace)
     mount = frame({"key": key, "id": content, "picks": picks, "start": start, "go": go,
-                   "brush": brush and asdict(brush)})  # fmt: skip
-    result = _viewer(key=key, data=mount + data, on_pick_change=_nothing, on_paint_change=_nothing)
+                   "brush": brush and brush.mount(), "link": link, "words": words, "rows": rows})  # fmt: skip
+    result = _viewer(key=key, data=mount + data, on_pick_change=_nothing, on_paint_change=_nothing,
+                     on_row_change=_nothing)  # fmt: skip
     pick = result.pick
     if not isinstance(pick, dict) or pick.get("image") != image:
         return None
@@ -132,10 +158,29 @@ def painted(key: str, image: np.ndarray, classes: int) -> Painted | None:
     It is known before the viewer is called, so that a page can compute the Trace that it leads to in the same run. It
     stays until the next one or another image: compare ``n`` to tell a new one. classes: labels run to classes - 1.
     """
-    message = st.session_state.get(key, {}).get("paint")
-    if not isinstance(message, dict) or message.get("image") != image_id(image):
+    message = _told(key, "paint", image)
+    return message and read_painting(message, classes)
+
+
+def chosen_row(key: str, image: np.ndarray) -> Row | None:
+    """The row last chosen over `image` (H, W, 3) in the viewer with this `key`, else None; known and kept as what
+    `painted` returns."""
+    message = _told(key, "row", image)
+    return message and read_row(message)
+
+
+def _told(key: str, name: str, image: np.ndarray) -> dict[str, Any] | None:
+    """The last message of this name from the viewer with this `key`, if it is about `image`."""
+    message = st.session_state.get(key, {}).get(name)
+    return message if isinstance(message, dict) and message.get("image") == image_id(image) else None
+
+
+def read_row(message: dict[str, Any]) -> Row | None:
+    """A chosen row from an untrusted message, None where it is not one; step and row are below 10,000."""
+    step, row, n = (message.get(name) for name in ("step", "row", "n"))
+    if not all(type(number) is int for number in (step, row, n)):
         return None
-    return read_painting(message, classes)
+    return Row(step, row, n) if 0 <= step < 10_000 and 0 <= row < 10_000 and 0 < n < 2**53 else None
 
 
 def read_painting(message: dict[str, Any], classes: int) -> Painted | None:

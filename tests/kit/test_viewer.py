@@ -1,4 +1,4 @@
-"""Paintings come from the browser and so from anybody: what is one is read exactly, all else is nothing."""
+"""Paintings and rows come from the browser and so from anybody: what is one is read exactly, all else is nothing."""
 
 from itertools import groupby
 
@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import palette
 from pages.kit import viewer
 from pages.kit.payload import image_id
-from pages.kit.viewer import MOST, UNTOUCHED, Brush, painted, read_painting
+from pages.kit.viewer import MOST, UNTOUCHED, Brush, Row, chosen_row, painted, read_painting, read_row
 
 K = 8
 
@@ -98,3 +99,45 @@ def test_a_brush_has_bounds():
     for cells in (0, -1, MOST + 1):
         with pytest.raises(ValueError, match="1 to 256 cells"):
             Brush(cells=cells)
+    assert len(Brush(names=("a",) * UNTOUCHED).names) == UNTOUCHED
+    with pytest.raises(ValueError, match="up to 255 names"):
+        Brush(names=("a",) * 256)
+
+
+def test_names_of_a_brush_come_with_colours():
+    mount = Brush(names=("look here", "hide this")).mount()
+    assert mount["names"] == ("look here", "hide this")
+    assert mount["colours"] == palette.safe(2).tolist()
+    assert Brush().mount()["colours"] == []
+
+
+CHOICE = {"step": 3, "row": 2, "n": 17}
+
+
+def test_only_a_row_of_this_picture_counts(session):
+    image = np.zeros((6, 8, 3), np.uint8)
+    assert chosen_row("key", image) is None
+    session["key"] = {"row": CHOICE | {"image": image_id(image)}}
+    assert chosen_row("key", image) == Row(3, 2, 17)
+    assert chosen_row("key", image + 1) is None
+    assert chosen_row("other", image) is None
+    for wrong in (None, [], "x", CHOICE, {"image": image_id(image)}):
+        session["key"] = {"row": wrong}
+        assert chosen_row("key", image) is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(list(CHOICE)), WILD)
+def test_a_wild_field_gives_a_row_within_bounds_or_none(name, value):
+    got = read_row(CHOICE | {name: value})
+    if got is not None:
+        assert type(value) is int
+        assert 0 <= got.step < 10_000
+        assert 0 <= got.row < 10_000
+        assert 0 < got.n < 2**53
+
+
+@pytest.mark.parametrize("changes", [{"step": -1}, {"step": 10**4}, {"row": -1}, {"row": 10**4}, {"row": True},
+                                     {"n": 0}, {"n": 2**53}, {"row": 1.0}, {"row": "1"}])  # fmt: skip
+def test_what_is_no_row_is_ignored(changes):
+    assert read_row(CHOICE | changes) is None
