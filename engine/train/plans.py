@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,6 +33,10 @@ _PLANS = {
     "multiscale": "engine.train.multiscale",
     "multiscale-classic": "engine.train.multiscale",
     "recurrent": "engine.train.recurrent",
+    "caption-encoder": "engine.train.captioners",
+    "caption-plain": "engine.train.captioners",
+    "caption-soft": "engine.train.captioners",
+    "caption-hard": "engine.train.captioners",
 }
 
 
@@ -53,9 +58,23 @@ class Plan:
     soup: bool = False
     views: bool = False
 
+    def train(self, data: Path | str, out: Path, device: str, resume: bool, steps: int | None) -> Card:
+        """See `train`."""
+        started = time.monotonic()
+        pictures, held_out = self.reader.load(data, self.split), self.reader.load(data, "val")
+        network = self.network(self.card)
+        left = []
+        for i, recipe in enumerate(self.recipes):
+            folder = out / f"stage{i}"
+            network = fit(network, self.variants, pictures, recipe, folder, device=device, resume=resume, steps=steps)
+            left.append({k: v.clone() for k, v in network.state_dict().items()})
+        if self.soup:
+            network.load_state_dict({k: sum(state[k] for state in left) / len(left) for k in left[0]})
+        return self.card if steps is not None else ship(self, network, held_out, time.monotonic() - started, device)
 
-def plan(name: str) -> Plan:
-    """The plan of the model called `name`. Raises ModelError."""
+
+def plan(name: str) -> Any:
+    """The plan of the model called `name`, a `Plan` or what else has its `card` and `train`. Raises ModelError."""
     if name not in _PLANS:
         raise ModelError(f"There is no recipe for {name!r}; there are {', '.join(_PLANS)}.")
     return importlib.import_module(_PLANS[name]).PLANS[name]
@@ -68,18 +87,8 @@ def train(name: str, data: Path | str, out: Path | str | None = None, device: st
     steps: stop each epoch after so many steps and write nothing into assets (smoke test).
     Raises DataError, ModelError.
     """
-    wanted, started = plan(name), time.monotonic()
     zoo.keep_memory()
-    pictures, held_out = wanted.reader.load(data, wanted.split), wanted.reader.load(data, "val")
-    network = wanted.network(wanted.card)
-    left = []
-    for i, recipe in enumerate(wanted.recipes):
-        folder = Path(out or f"runs/{name}") / f"stage{i}"
-        network = fit(network, wanted.variants, pictures, recipe, folder, device=device, resume=resume, steps=steps)
-        left.append({k: v.clone() for k, v in network.state_dict().items()})
-    if wanted.soup:
-        network.load_state_dict({k: sum(state[k] for state in left) / len(left) for k in left[0]})
-    return wanted.card if steps is not None else ship(wanted, network, held_out, time.monotonic() - started, device)
+    return plan(name).train(data, Path(out or f"runs/{name}"), device, resume, steps)
 
 
 def ship(plan: Plan, network: nn.Module, held_out: Segmentation, seconds: float, device: str) -> Card:
@@ -91,15 +100,19 @@ def ship(plan: Plan, network: nn.Module, held_out: Segmentation, seconds: float,
     if plan.views:
         averaged = evaluate(model, held_out, average=True)
         figures["averaged"] = {k: v for k, v in averaged.items() if k not in dropped}
+    card = replace(card, figures=figures, training=record(plan.recipes, plan.split, seconds, device))
+    card.write()
+    return card
+
+
+def record(recipes: Sequence[Any], split: str, seconds: float, device: str) -> dict[str, Any]:
+    """What a card says about a training: its recipes (dataclasses), data, minutes, hardware and versions."""
     cpu = f"CPU, {torch.get_num_threads()} threads"
-    training = {
-        "recipes": [asdict(recipe) for recipe in plan.recipes], "split": plan.split, "minutes": round(seconds / 60, 1),
+    return {
+        "recipes": [asdict(recipe) for recipe in recipes], "split": split, "minutes": round(seconds / 60, 1),
         "hardware": torch.cuda.get_device_name() if device.startswith("cuda") else cpu,
         "versions": {"torch": torch.__version__.split("+")[0], "python": platform.python_version()},
     }  # fmt: skip
-    card = replace(card, figures=figures, training=training)
-    card.write()
-    return card
 
 
 def start_trunk(trunk: Trunk, name: str = "fcn-scenes") -> None:

@@ -19,6 +19,7 @@ from engine.trunk import Trunk
 from tests.conftest import card_of, shaken
 
 OURS = ("fcn-scenes", "fcn-animals", "patches", "multiscale", "multiscale-classic", "recurrent")
+CAPTIONERS = ("caption-plain", "caption-soft", "caption-hard")  # tests/train/test_captioners.py
 TINY = {"epochs": 1, "batch": 2, "crop": 64, "scale": (0.9, 1.1)}
 
 
@@ -50,9 +51,9 @@ def animals(tmp_path):
 
 
 def test_every_network_of_ours_has_a_plan_under_its_own_name():
-    assert set(OURS) == set(plans._PLANS)
+    assert {*OURS, *CAPTIONERS, "caption-encoder"} == set(plans._PLANS)
     published = {"fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large"}
-    assert set(zoo.names()) == set(OURS) | published
+    assert set(zoo.names()) == {*OURS, *CAPTIONERS} | published
     for name in OURS:
         plan = plans.plan(name)
         assert plan.card.name == name
