@@ -57,12 +57,14 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--out", type=Path, default=None, help="folder of checkpoints, runs/MODEL by default")
     two.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     three = command("evaluate", evaluate, "score a model on a data set; the last line is JSON")
-    three.add_argument("--split", default="val", help="all, train or val of Stanford; a list's name of VOC")
+    three.add_argument(
+        "--split", default="val", help="all, train, val or test, as the data have it; VOC: a list's name"
+    )
     three.add_argument("--limit", type=_positive, default=None, help="score only so many pictures")
     three.add_argument("--average", action="store_true", help="score the mean over mirrored and scaled views too")
     for one_of in (two, three):
         one_of.add_argument("model")
-        one_of.add_argument("--data", type=Path, required=True, help="the folder that holds iccv09Data or VOCdevkit")
+        one_of.add_argument("--data", type=Path, required=True, help="what holds iccv09Data, VOCdevkit or flickr8k")
     for one_of in (one, two, three):
         one_of.add_argument("--device", type=_device, default="cpu")
     four = command("bench", bench, "time models at 640x480; one line of JSON each")
@@ -111,9 +113,11 @@ def evaluate(options: argparse.Namespace) -> None:
 
     model = _load(options.model, options.device)
     data = scoring.data_for(model.card, options.data, options.split)
-    result = scoring.evaluate(model, data, limit=options.limit, progress=_say)
-    if options.average:
+    averaged = None
+    if options.average:  # first: what has no mean over views says so at once
         averaged = scoring.evaluate(model, data, limit=options.limit, average=True, progress=_say)
+    result = scoring.evaluate(model, data, limit=options.limit, progress=_say)
+    if averaged is not None:
         result["averaged"] = {k: v for k, v in averaged.items() if k not in ("data", "split", "images")}
     print(json.dumps({"model": options.model, **result}), flush=True)
 

@@ -67,8 +67,15 @@ class Card:
     @property
     def line(self) -> str:
         """The card in one line, for badges and listings."""
-        figures = ", ".join(f"{words} {100 * self.figures[key]:.1f} %" for key, words in _SHOWN if key in self.figures)
-        return " · ".join(part for part in (self.name, self.data, figures) if part)
+        shown = (words.format(self.figures[key] * scale) for key, words, scale in _SHOWN if key in self.figures)
+        return " · ".join(part for part in (self.name, self.data, ", ".join(shown)) if part)
 
 
-_SHOWN = (("pixel_accuracy", "pixels right"), ("mean_iou", "mean IoU"))
+# key of a figure, how it is written, and what it is multiplied by for that
+_SHOWN = (
+    ("pixel_accuracy", "pixels right {:.1f} %", 100),
+    ("mean_iou", "mean IoU {:.1f} %", 100),
+    ("bleu1", "BLEU-1 {:.1f} %", 100),
+    ("bleu4", "BLEU-4 {:.1f} %", 100),
+    ("cider_d", "CIDEr-D {:.2f}", 1),
+)

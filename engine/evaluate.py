@@ -23,16 +23,17 @@ from typing import Any
 import numpy as np
 
 from engine.cards import Card
-from engine.data import DataError, Segmentation, stanford, voc
+from engine.data import DataError, Segmentation, flickr8k, stanford, voc
+from engine.data.flickr8k import Captions
 from engine.metrics import Meter, Scores
 from engine.trace import VOID
 
 _READERS = {"stanford": stanford.load, "animals": voc.load, "voc": voc.load}  # a card's settings["labels"]
 
 
-def data_for(card: Card, folder: Path | str, split: str = "val") -> Segmentation:
+def data_for(card: Card, folder: Path | str, split: str = "val") -> Segmentation | Captions:
     """The data set that `card`'s model is scored on, in its published layout below `folder`. Raises DataError."""
-    reader = _READERS.get(card.settings.get("labels", ""))
+    reader = flickr8k.load if "kind" in card.settings else _READERS.get(card.settings.get("labels", ""))
     if reader is None:
         raise DataError(f"There is no data set here to score {card.name} on.")
     return reader(folder, split)
@@ -52,14 +53,29 @@ def reduction(theirs: tuple[str, ...], ours: tuple[str, ...]) -> np.ndarray:
     return table
 
 
-def evaluate(model: Any, data: Segmentation, *, limit: int | None = None, average: bool = False,
+def evaluate(model: Any, data: Segmentation | Captions, *, limit: int | None = None, average: bool = False,
              progress: Callable[[str], None] = print) -> dict[str, Any]:  # fmt: skip
+    """Score `model` on the first `limit` pictures of `data`, or on all, by what the data ask for.
+
+    Captions: see `engine.attention.evaluate`. A segmentation: see `segmentation`. average: mean over mirrored and
+    scaled views of each picture. progress: told now and then. Raises DataError.
+    """
+    if not isinstance(data, Captions):
+        return segmentation(model, data, limit=limit, average=average, progress=progress)
+    if average:
+        raise DataError("Captions have no mean over several views: leave --average away.")
+    from engine.attention.evaluate import evaluate_captions
+
+    return evaluate_captions(model, data, limit=limit, progress=progress)
+
+
+def segmentation(model: Any, data: Segmentation, *, limit: int | None = None, average: bool = False,
+                 progress: Callable[[str], None] = print) -> dict[str, Any]:  # fmt: skip
     """Score `model` (`variants`, `predict`, `card`) on the first `limit` pictures of `data`, or on all.
 
     average: mean over mirrored and scaled views of each picture. progress: told about every 20 pictures.
     Returns data, split, images, the figures of the model's `answer`, else of its last variant (shares from 0 to 1; None
-    where nothing could be
-    judged), its iou by class, "variants" {name: figures} and seconds. Raises DataError.
+    where nothing could be judged), its iou by class, "variants" {name: figures} and seconds. Raises DataError.
     """
     started = time.monotonic()
     classes = data.labels.classes
@@ -77,15 +93,15 @@ def evaluate(model: Any, data: Segmentation, *, limit: int | None = None, averag
     scores = {name: meter.scores() for name, meter in meters.items()}
     last = scores[getattr(model, "answer", None) or model.variants[-1]]
     return {"data": data.name, "split": data.split, "images": count, **_figures(last),
-            "iou": {k: _plain(v) for k, v in zip(classes, last.iou, strict=True)},
+            "iou": {k: plain(v) for k, v in zip(classes, last.iou, strict=True)},
             "variants": {name: _figures(s) for name, s in scores.items()},
             "seconds": round(time.monotonic() - started, 1)}  # fmt: skip
 
 
 def _figures(scores: Scores) -> dict[str, float | None]:
-    return {key: _plain(value) for key, value in asdict(scores).items() if key != "iou"}
+    return {key: plain(value) for key, value in asdict(scores).items() if key != "iou"}
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
     """Five digits; None (null in JSON, which has no nan) where there was nothing to judge."""
     return round(value, 5) if math.isfinite(value) else None

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from engine import palette, tensors
 from engine.trace import BEST, COST, SHARES, VOID, Layer, Step, Trace
@@ -29,6 +30,7 @@ COVERING = ("tree", "labels", "heat")  # kinds of which one at a time is shown, 
 ACCENT = (255, 75, 75)  # of masks and lines: the primary colour of Streamlit's light and dark themes
 _VIRIDIS = np.array([[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
                      [92, 200, 99], [170, 220, 50], [253, 231, 37]], float)  # fmt: skip
+_TILE, _GAP, _LETTER = 320, 16, 22  # pixels of a sheet: longest side of a picture, space between two, height of letters
 _LESS, _MORE = (33, 102, 172), (217, 95, 2)  # ends of the signed scale
 
 
@@ -67,6 +69,33 @@ def gif(trace: Trace, *, palette: str = "safe", opacity: float = OPACITY, second
     frames = [Image.fromarray(render(trace, i, palette=palette, opacity=opacity)) for i in range(len(trace.steps))]
     times = [round(1000 * seconds)] * (len(frames) - 1) + [round(2000 * seconds)]
     return _file(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+
+
+def sheet(trace: Trace, columns: int | None = None) -> bytes:
+    """All steps side by side as a PNG file, row by row, the title above each, on white: for a slide or a page.
+
+    columns: pictures in a row; None takes as many as bring the sheet closest to 16 : 9.
+    """
+    count, (h, w) = len(trace.steps), trace.image.shape[:2]
+    size = tuple(max(1, round(_TILE * side / max(h, w))) for side in (w, h))
+    width, height = max(size[0], _TILE // 2) + _GAP, size[1] + 2 * _LETTER
+    columns = min(columns or _widescreen(count, width / height), count)
+    page = Image.new("RGB", (columns * width + _GAP, math.ceil(count / columns) * height + _GAP), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(_LETTER)
+    for i, step in enumerate(trace.steps):
+        x, y = _GAP + i % columns * width, i // columns * height
+        title = step.title
+        while draw.textlength(title, font) > width - _GAP:
+            title = title[:-2].rstrip() + "…"
+        draw.text((x, y + _LETTER / 2), title, "black", font)
+        picture = Image.fromarray(render(trace, i)).resize(size, Image.Resampling.LANCZOS)
+        page.paste(picture, (x, y + 2 * _LETTER))
+    return _file(page, "PNG")
+
+
+def _widescreen(count: int, shape: float) -> int:
+    """Columns that bring `count` tiles, each `shape` times as wide as high, closest to 16 : 9."""
+    return min(range(1, count + 1), key=lambda n: abs(math.log(n * shape / math.ceil(count / n) / (16 / 9))))
 
 
 def csv_text(trace: Trace) -> str:

@@ -196,3 +196,30 @@ def test_what_is_not_there_is_refused():
 def test_a_scale_from_zero_is_clear_where_there_is_nothing():
     _, alpha = render.scale(np.array([0.0, 2.0, 8.0]), 0.0, 8.0)
     assert alpha.tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize("columns", [None, 1, 3, 50])
+def test_a_sheet_holds_each_step_below_its_title(columns):
+    heat = Layer("heat", "h", np.array([[0.0, 1.0]]), range=(0, 1))
+    steps = tuple(Step("a title that is too long for its picture" if i == 3 else str(i), "", (heat,) if i % 2 else ())
+                  for i in range(5))  # fmt: skip
+    trace = Trace(RGB, {}, steps)
+    file = Image.open(io.BytesIO(render.sheet(trace, columns)))
+    assert file.format == "PNG"
+    page = np.asarray(file).astype(int)
+    n = min(columns or 3, 5)  # 3 : 2 pictures with their titles, 3 x 2 of them, come closest to 16 : 9
+    height = 2 * 22 + 320 * H // W  # titles, picture
+    assert page.shape == (-(-5 // n) * height + 16, n * 336 + 16, 3)
+    assert (page[:, :16] == 255).all()
+    for i in range(5):
+        tile = page[i // n * height :, 16 + i % n * 336 :][:height, :336]
+        assert (tile[:44] < 128).any(), "the title"
+        assert (tile[:, 320:] == 255).all(), "the gap, also beside a long title"
+        wanted = Image.fromarray(render.render(trace, i)).resize((320, height - 44), Image.Resampling.LANCZOS)
+        assert np.array_equal(tile[44:, :320], np.asarray(wanted))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 640), (640, 1)])
+def test_a_sheet_of_odd_pictures(size):
+    trace = Trace(np.zeros((*size, 3), np.uint8), {}, (Step("", ""), Step("ünï “x”", "")))
+    assert Image.open(io.BytesIO(render.sheet(trace))).width > 160
