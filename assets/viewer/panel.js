@@ -118,6 +118,7 @@ export class Panel {
     const sign = JSON.stringify([table, title, rows]), focused = numbers.getRootNode().activeElement;
     numberCard.hidden = !table;
     rowHint.hidden = !rows;
+    numberCard.classList.toggle("first", Boolean(rows));
     if (sign === this.numberSign) return;
     this.numberSign = sign;
     const row = numbers.contains(focused) ? focused.dataset.row : undefined;

@@ -134,6 +134,11 @@ class CaptionModel:
         words = f"{name} {chance}{', as you wished' if told.forced else ''}"
         if told.alpha is None:
             return words + "; it sees the picture only once, before the first word."
+        if told.place is not None:
+            row, column = divmod(told.place, GRID)
+            p = float(told.e.softmax(0)[told.place])
+            return (f"{words}; it looked at the cell of row {row + 1}, column {column + 1} alone, whose p was {p:.3f} "
+                    f"(everywhere alike: {1 / PLACES:.3f}); gate {told.beta:.2f}.")  # fmt: skip
         share = 100 * float(told.alpha.topk(_TENTH).values.sum())
         return (f"{words}; entropy {told.entropy:.1f} of {math.log(PLACES):.1f} nats, {share:.0f} % of the weight on a "
                 f"tenth of the grid; gate {told.beta:.2f}.")  # fmt: skip

@@ -79,6 +79,11 @@ def card_text(card: Card) -> None:
     ]
     if rows:
         st.dataframe(rows, hide_index=True)
+    beams = card.figures.get("beams", {})
+    if beams:
+        st.dataframe([{"beam": beam, **{f"BLEU-{n}": _percent(x[f"bleu{n}"]) for n in (1, 2, 3, 4)},
+                       "brevity": x["brevity"], "CIDEr-D": x["cider_d"]} for beam, x in beams.items()],
+                     hide_index=True)  # fmt: skip
     facts = {"Paper": card.paper, "Data": card.data, "Split": card.split, "Licence": card.licence}
     st.markdown("\n".join(f"- {name}: {text}" for name, text in facts.items() if text))
     if card.training:
@@ -110,6 +115,7 @@ def export(trace: Trace, name: str) -> None:
     offers: tuple[tuple[str, str, str, Callable[[], bytes | str]], ...] = (
         ("Picture (PNG)", "png", "image/png", lambda: render.png(trace, last)),
         ("Steps as animation (GIF)", "gif", "image/gif", lambda: render.gif(trace)),
+        ("All steps on one sheet (PNG)", "sheet.png", "image/png", lambda: render.sheet(trace)),
         ("Numbers (CSV)", "csv", "text/csv", lambda: render.csv_text(trace)),
         ("Trace (ZIP of NPZ and JSON)", "zip", "application/zip", trace.to_zip),
     )

@@ -11,7 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 ROOT = Path(__file__).resolve().parents[2]
 ICON, LOGO = str(ROOT / "assets" / "icon.svg"), str(ROOT / "assets" / "logo.svg")
-ROOMS = ("segmentation",)  # in the order of the lecture; more rooms come with their pages
+ROOMS = ("segmentation", "attention")  # in the order of the lecture; more rooms come with their pages
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,19 @@ FCN = PageInfo(
     thumbnail="thumbnails/fcn.webp",
     icon=":material/layers:",
 )
-PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN)  # in the order of the lecture
+CAPTIONS = PageInfo(
+    room="attention",
+    title="Show, attend and tell",
+    path="pages/attention/captions.py",
+    url="captions",
+    claim="For each word it looks anew: **soft** attention everywhere a little, **hard** attention at **one** cell.",
+    paper="Xu et al. 2015",
+    slides="78-103",
+    models=("caption-soft", "caption-hard", "caption-plain"),
+    thumbnail="thumbnails/captions.webp",
+    icon=":material/visibility:",
+)
+PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS)  # in the order of the lecture
 
 
 # Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one

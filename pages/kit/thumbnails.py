@@ -7,7 +7,7 @@ from PIL import Image
 
 from engine import gallery, render, zoo
 from engine.cards import ASSETS
-from pages.kit.rooms import FCN, MULTISCALE, PATCHES, RECURRENT
+from pages.kit.rooms import CAPTIONS, FCN, MULTISCALE, PATCHES, RECURRENT
 
 SIZE = (480, 320)
 
@@ -21,11 +21,12 @@ def halves(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return joined
 
 
-def traced(name: str, picture: str, left: str, right: str) -> np.ndarray:
-    """The steps with these titles of the Trace that the model `name` makes of a gallery picture."""
+def traced(name: str, picture: str, left: str | int, right: str | int) -> np.ndarray:
+    """The steps of these titles or numbers of the Trace that the model `name` makes of a gallery picture."""
     trace = zoo.load(name).trace(gallery.get(picture).load().rgb)
     titles = [step.title for step in trace.steps]
-    return halves(*(render.render(trace, titles.index(title)) for title in (left, right)))
+    steps = (title if isinstance(title, int) else titles.index(title) for title in (left, right))
+    return halves(*(render.render(trace, step) for step in steps))
 
 
 THUMBNAILS = {
@@ -33,6 +34,7 @@ THUMBNAILS = {
     MULTISCALE: ("multiscale", "china", "Octave 1/4", "Cover"),
     RECURRENT: ("recurrent", "china", "Pass 1", "Pass 3"),
     FCN: ("fcn-scenes", "landscape", "Learned upsampling", "+ skip, stride 8"),
+    CAPTIONS: ("caption-soft", "astronaut", 0, 2),
 }  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""The tabs of the captions page that ask what attention does: sharpen it, nudge it, blank what it saw, trace its cell.
+
+References
+1. Lecture slides 97-100 (gradients), 102 (how can it work at all?), 103 (a fixed grid), 131 (from soft to hard).
+2. Xu et al. 2015, sections 4.1 and 4.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from engine.attention.faithfulness import faithfulness, means
+from engine.attention.fields import field_step
+from engine.attention.health import maps
+from engine.attention.nudging import Nudge, nudge
+from engine.trace import Trace
+from pages.attention import captions_charts as charts
+from pages.attention.captions_controls import sharpness_at
+from pages.attention.captions_sides import Side, once
+from pages.kit.viewer import viewer, viewer_panel
+
+PLACES = tuple(np.linspace(0, 2, 9).tolist())  # of the slider of sharpness
+
+
+def ask_word(side: Side, tab: str) -> int:
+    """The number of a word of this caption, chosen among its words; another caption starts at its first."""
+    numbers = range(len(side.words))
+    return st.pills("Word", numbers, default=0, required=True, key=f"{tab}_{side.key}_{hash(side.owner)}",
+                    format_func=lambda i: side.words[i].replace("<", "").replace(">", ""))  # fmt: skip
+
+
+def sharpen(side: Side) -> None:
+    """The caption and its numbers over the sharpness of attention, and the nudge of one weight."""
+
+    def make() -> list:
+        wish = replace(side.telling.wish, temperature=0.0, painted={})
+        return [side.model.tell(side.encoding, replace(wish, sharpness=sharpness_at(p), beam=1)) for p in PLACES]
+
+    found = once("sharpen", side.owner, make, "Telling it with other sharpness ...")
+    entropies = [float(np.mean([told.entropy for told in one.words])) for one in found]
+    log_ps = [one.log_p / len(one.words) for one in found]
+    left, right = st.columns([1, 1])
+    left.plotly_chart(charts.sharpening(PLACES, entropies, log_ps), key="sharpening",
+                      alt="Entropy and log p over the sharpness of attention")  # fmt: skip
+    names = {0: "uniform", 1: "soft", 2: "argmax"}
+    rows = zip(PLACES, found, entropies, log_ps, strict=True)
+    right.dataframe([{"attention": names.get(p, f"softmax({sharpness_at(p):.2f} e)"),
+                      "caption": side.model.sentence(one), "entropy": round(entropy, 2), "log p": round(log_p, 2)}
+                     for p, one, entropy, log_p in rows], hide_index=True)  # fmt: skip
+    st.caption(f"The {side.kind} model, the likeliest word each time; entropy and log p are means over the words.")
+    _nudge(side)
+
+
+def _nudge(side: Side) -> None:
+    """Move p of one cell and watch z: soft against argmax."""
+    st.markdown("**Nudge p, watch z** (slides 97-100). Soft: z moves as the derivative says, so errors flow back. "
+                "Argmax: z does not move at all, so nothing does.")  # fmt: skip
+    number = ask_word(side, "nudge")
+    p = maps(side.telling)[number]
+    with st.container(horizontal=True):
+        cell = int(st.number_input("Cell, 0 to 195 row by row", 0, len(p) - 1, int(p.argmax()), width=200,
+                                   key=f"cell_{hash((side.owner, number))}"))  # fmt: skip
+        delta = st.slider("Move its p by", -0.2, 0.2, 0.05, 0.01, key="delta", width=320)
+    made: Nudge = once("nudge", (side.owner, number, cell, delta),
+                       lambda: nudge(side.model, side.encoding, side.telling, number, cell, delta))  # fmt: skip
+    effects = {"soft": made.soft, "argmax": made.argmax}
+    st.dataframe([{"": name, "‖dz‖ predicted": f"{e.predicted:.6f}", "‖Δz‖ measured": f"{e.measured:.6f}",
+                   "difference": f"{e.difference:.1e}", "log p of the word predicted": f"{e.log_p_predicted:+.5f}",
+                   "measured": f"{e.log_p_after - e.log_p_before:+.5f}"} for name, e in effects.items()],
+                 hide_index=True)  # fmt: skip
+    flips = f"at {made.flips_at:+.3f} another cell becomes the heaviest, and z jumps"
+    st.caption(f"p of cell {made.cell} was {made.p:.4f} and moved by {made.delta:+.4f}; the others keep their "
+               f"proportions. Argmax: {flips}{', as here' if made.flipped else ''}. Predicted by automatic "
+               "differentiation, measured by computing again.")  # fmt: skip
+
+
+def faithful(side: Side) -> None:
+    """What the places looked at were worth to each word."""
+    drops = once("faithful", side.owner, lambda: faithfulness(side.model, side.encoding, side.telling, draws=20),
+                 "Blanking cells ...")  # fmt: skip
+    series = {"its own top tenth": [d.top for d in drops], "random tenths": [d.random for d in drops],
+              "attention uniform": [d.uniform for d in drops]}  # fmt: skip
+    st.plotly_chart(charts.bars([side.words[d.number] for d in drops], series, "Drop of log p, nats"), key="faithful",
+                    alt="Drop of log p of each word where cells are blanked")  # fmt: skip
+    mean = means(drops)
+    ratio = "no ratio: random cells cost nothing" if math.isnan(mean.ratio) else f"ratio {mean.ratio:.1f}"
+    st.markdown(f"Content words lose **{mean.top:.3f}** nats without the tenth that they looked at most, "
+                f"{mean.random:.3f} without a random tenth ({ratio}), {mean.uniform:.3f} if all cells weigh alike."
+                if mean.words else "No content word in this caption.")  # fmt: skip
+    st.caption("The words are held, one look at a time is changed: blanked cells hold the picture's mean vector. Above "
+               "0 the word became less likely." + (" Hard attention sees one cell: read the drops, not the ratio."
+                                                   if side.kind == "hard" else ""))  # fmt: skip
+
+
+def cell_field(side: Side) -> None:
+    """What the most attended cell of a word sees."""
+    number = ask_word(side, "field")
+    place = int(maps(side.telling)[number].argmax())
+    step = once("field", (side.owner[1], side.owner[2], place),
+                lambda: field_step(side.model, side.encoding, place),
+                "Following the gradient back to the picture ...")  # fmt: skip
+    shown = once("field_trace", (side.owner[1], side.owner[2], place),
+                 lambda: Trace(side.encoding.rgb, side.model.card.asdict(), (step,)))  # fmt: skip
+    left, right = st.columns([1.6, 1])
+    with left:
+        viewer(shown, "captions_field")
+    with right:
+        st.markdown("**A cell is not its square.** The heat is the gradient of the annotation vector: what truly moves "
+                    "it. The grid is fixed: attention can only choose among its cells (slide 103).")  # fmt: skip
+        viewer_panel("captions_field")
