@@ -70,7 +70,9 @@ def sharpening(places: Sequence[float], entropies: Sequence[float], log_ps: Sequ
                                    ("log p of a word", log_ps, True, COLOURS[1])):  # fmt: skip
         figure.add_trace(go.Scatter(x=places, y=y, name=name, mode="lines+markers", line_color=colour),
                          secondary_y=right)  # fmt: skip
-    figure.update_yaxes(title="nats", secondary_y=False).update_yaxes(title="nats", showgrid=False, secondary_y=True)
+    figure.update_yaxes(title="nats", secondary_y=False).update_yaxes(
+        title="nats", showgrid=False, tickformat=".2f", secondary_y=True
+    )
     return figure.update_layout(height=HEIGHT, hovermode="x unified", xaxis_tickvals=(0, 1, 2),
                                 xaxis_ticktext=("uniform", "soft", "argmax"),
                                 legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})  # fmt: skip

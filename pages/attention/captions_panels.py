@@ -59,12 +59,12 @@ def all_words(sides: Sequence[Side]) -> None:
 def next_words(sides: Sequence[Side]) -> None:
     """The likeliest next words at each word, and entropy and gate over the words."""
     st.plotly_chart(captions_charts.next_words(sides), key="next_words", alt="The likeliest next words at each word")
-    seeing = {side.kind: side.telling.words for side in sides if side.telling.alphas is not None}
+    seeing = {side.kind: side.telling for side in sides if side.telling.alphas is not None}
     x = list(range(1, max(len(side.words) for side in sides) + 1))
     left, right = st.columns(2)
-    for column, title, of in ((left, "Entropy of alpha, nats", lambda told: told.entropy),
-                              (right, "Gate beta", lambda told: told.beta)):  # fmt: skip
-        lines = {kind: [of(told) for told in words] for kind, words in seeing.items()}
+    for column, title, of in ((left, "Entropy of the map, nats", lambda telling: health(maps(telling)).entropies),
+                              (right, "Gate beta", lambda telling: [told.beta for told in telling.words])):  # fmt: skip
+        lines = {kind: list(of(telling)) for kind, telling in seeing.items()}
         column.plotly_chart(charts.curves(x, lines, "word", title), key=title, alt=f"{title} over the words")
 
 

@@ -83,7 +83,7 @@ def test_a_clicked_row_is_forced_in_both_captions(captions):
     row.locator("button").click()
     expect(page.get_by_role("textbox", name="Begin with these words")).to_have_value(f"{first} {word}")
     for side in (LEFT, RIGHT):
-        expect(page.locator(READY).nth(side).locator(".words button").nth(2)).to_have_text(word)
+        expect(page.locator(READY).nth(side).locator(".words button").nth(2)).to_have_text(word, timeout=20_000)
         assert caption(page, side)[0] == first
     page.get_by_role("button", name="Tell freely").click()
     expect(page.get_by_role("textbox", name="Begin with these words")).to_have_value("")
