@@ -60,9 +60,15 @@ def test_cells_divide_the_picture():
 def test_the_sentence_says_how_much_lies_on_a_tenth(captions, encoding):
     even = captions["soft"].trace(encoding, captions["soft"].tell(encoding, Wish(sharpness=0.0)))
     assert f"entropy {math.log(196):.1f} of {math.log(196):.1f} nats, 10 % of the weight" in even.steps[1].sentence
-    single = captions["hard"].trace(encoding)
-    assert "entropy 0.0" in single.steps[1].sentence
-    assert "100 % of the weight" in single.steps[1].sentence
+
+
+def test_the_sentence_of_one_cell_says_which_and_how_likely_it_was(captions, encoding):
+    telling = captions["hard"].tell(encoding)
+    told = telling.words[0]
+    row, column = divmod(told.place, 14)
+    words = captions["hard"].trace(encoding, telling).steps[1].sentence
+    p = np.exp(told.e.double().numpy())
+    assert f"row {row + 1}, column {column + 1} alone, whose p was {p[told.place] / p.sum():.3f}" in words
 
 
 def test_an_unknown_word_is_named(captions, encoding):

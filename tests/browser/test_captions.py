@@ -111,7 +111,9 @@ def test_the_slider_of_next_words_stays_in_the_browser(captions):
     page.wait_for_selector(".js-plotly-plot .slider-container", state="attached", timeout=40_000)
     page.wait_for_timeout(1500)
     before, title = sent(page), page.locator(".js-plotly-plot .annotation-text").first.text_content()
-    slider = page.locator(".js-plotly-plot .slider-rail-touch-rect").first.bounding_box()
+    rail = page.locator(".js-plotly-plot .slider-rail-touch-rect").first
+    rail.scroll_into_view_if_needed()
+    slider = rail.bounding_box()
     page.mouse.click(slider["x"] + slider["width"] * 0.5, slider["y"] + slider["height"] / 2)
     expect(page.locator(".js-plotly-plot .annotation-text").first).not_to_have_text(title)
     assert sent(page) == before
