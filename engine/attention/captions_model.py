@@ -91,14 +91,14 @@ class CaptionModel:
         """Why this caption should not be believed, as a sentence; "" where nothing speaks against it.
 
         The bounds stand on the card: a caption less likely, and a picture more alike everywhere, than 99 of 100
-        pictures of the validation set.
+        pictures of the validation set. Words that somebody wished for say nothing about the model's own doubts.
         """
         least = self.card.settings.get("unsure", {})
         variety = float(encoding.annotations.std(1).mean())
         if variety < least.get("variety", 0.0):
             return "Unsure: the picture looks nearly alike everywhere, so the words come from habit."
         per_word = telling.log_p / max(len(telling.words), 1)
-        if per_word < least.get("log_p", -math.inf):
+        if telling.wish.free and per_word < least.get("log_p", -math.inf):
             return f"Unsure: a word of this caption has log p {per_word:.1f} on average, unlike pictures it knows."
         return ""
 

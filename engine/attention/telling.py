@@ -47,6 +47,12 @@ class Wish:
     beam: int = 1
     painted: Mapping[int, Tensor] = field(default_factory=dict)
 
+    @property
+    def free(self) -> bool:
+        """Is the caption the model's own, the likeliest, looked at as it was trained to?"""
+        asked = self.start or self.only or self.temperature or self.painted
+        return not asked and self.draw is None and self.sharpness is None
+
 
 @dataclass(frozen=True, eq=False)
 class Told:

@@ -100,6 +100,18 @@ def test_it_says_when_it_is_unsure(captions, rgb, annotations, log_p, start):
         assert model.trace(Encoding(rgb, annotations), told).steps[0].sentence.startswith(start)
 
 
+@pytest.mark.parametrize("wish", [
+    Wish(start=(3,)), Wish(only=True), Wish(temperature=1.0), Wish(draw=0), Wish(sharpness=0.0),
+    Wish(painted={0: torch.ones(196)}),
+])  # fmt: skip
+def test_words_that_were_wished_for_are_not_its_own_doubt(captions, rgb, annotations, wish):
+    plain = captions["plain"]
+    model = CaptionModel(card_of(settings={"unsure": {"log_p": -2.0}}), plain.network, plain.encoder, plain.words)
+    words = (Told(EDGE, -9.0, ((EDGE, 0.1),)),)
+    assert model.unsure(Encoding(rgb, annotations), Telling(words, Wish(beam=5))).startswith("Unsure")
+    assert model.unsure(Encoding(rgb, annotations), Telling(words, wish)) == ""
+
+
 @pytest.mark.parametrize("picture", [
     np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 500, 3), np.uint8), np.full((300, 4, 3), 128, np.uint8),
     np.repeat(np.arange(120, dtype=np.uint8).reshape(10, 12, 1), 3, 2),
