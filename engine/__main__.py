@@ -64,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
     three.add_argument("--average", action="store_true", help="score the mean over mirrored and scaled views too")
     for one_of in (two, three):
         one_of.add_argument("model")
-        one_of.add_argument("--data", type=Path, required=True, help="what holds iccv09Data, VOCdevkit or flickr8k")
+        one_of.add_argument(
+            "--data", type=Path, required=True, help="what holds iccv09Data, VOCdevkit, flickr8k or MNIST"
+        )
     for one_of in (one, two, three):
         one_of.add_argument("--device", type=_device, default="cpu")
     four = command("bench", bench, "time models at 640x480; one line of JSON each")

@@ -7,6 +7,7 @@ the array to the input tensor. `forward`: the network alone on that tensor, to l
 A captioner: `encode`: from the array to the Encoding. `beam1`, `beam3`, `beam5`: one word of the search for a caption
 of that width, which is the time of the whole search divided by its steps. `forced`: a whole caption of beam 3 after
 three wished words (the most frequent ones), of a picture that is encoded already.
+A network for digits: `read`: one picture of its own small size, from the array to everything that the page shows.
 Peers: torchvision's networks with random weights, as a user would run them: eval, inference mode, NCHW.
 All contestants take turns in every round, so that a machine that slows down slows them all.
 Peak memory is the resident set of this process, Python and PyTorch and all models loaded so far included.
@@ -31,7 +32,7 @@ from engine.cards import ModelError
 
 SIZE = (480, 640)  # rows, columns
 OURS = ("patches", "multiscale", "multiscale-classic", "recurrent", "fcn-scenes", "fcn-animals", "caption-plain",
-        "caption-soft", "caption-hard")  # fmt: skip
+        "caption-soft", "caption-hard", "digits-rts-affine", "digits-rts-plain")  # fmt: skip
 PEERS = {"fcn_resnet50": 6, "lraspp_mobilenet_v3_large": 1}  # name -> it takes part in each so-manieth round
 BEAMS = (1, 3, 5)
 Work = Callable[[], Any]
@@ -84,8 +85,16 @@ def bench(names: Sequence[str] = (), *, tries: int = 30, size: tuple[int, int] =
 
 
 def _ours(model: Any, rgb: np.ndarray) -> Contestant:
-    """A captioner tells, all others segment."""
+    """A captioner tells, a network for digits reads, all others segment."""
+    if hasattr(model, "read"):
+        return _reader(model)
     return _captioner(model, rgb) if hasattr(model, "tell") else _segmenter(model, rgb)
+
+
+def _reader(model: Any) -> Contestant:
+    task = model.task
+    picture = np.random.default_rng(0).random((1, task.channels, task.size, task.size), np.float32)
+    return Contestant({"read": lambda: model.read(picture)}, (task.size, task.size))
 
 
 def _segmenter(model: Any, rgb: np.ndarray) -> Contestant:

@@ -78,4 +78,6 @@ _SHOWN = (
     ("bleu1", "BLEU-1 {:.1f} %", 100),
     ("bleu4", "BLEU-4 {:.1f} %", 100),
     ("cider_d", "CIDEr-D {:.2f}", 1),
+    ("test_error", "test error {:.2f} %", 100),
+    ("test_found", "found {:.1f} % of test digits", 100),
 )

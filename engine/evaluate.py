@@ -23,17 +23,20 @@ from typing import Any
 import numpy as np
 
 from engine.cards import Card
-from engine.data import DataError, Segmentation, flickr8k, stanford, voc
+from engine.data import DataError, Segmentation, flickr8k, mnist, stanford, voc
 from engine.data.flickr8k import Captions
+from engine.data.mnist import Digits
 from engine.metrics import Meter, Scores
 from engine.trace import VOID
 
 _READERS = {"stanford": stanford.load, "animals": voc.load, "voc": voc.load}  # a card's settings["labels"]
 
 
-def data_for(card: Card, folder: Path | str, split: str = "val") -> Segmentation | Captions:
+def data_for(card: Card, folder: Path | str, split: str = "val") -> Segmentation | Captions | Digits:
     """The data set that `card`'s model is scored on, in its published layout below `folder`. Raises DataError."""
-    reader = flickr8k.load if "kind" in card.settings else _READERS.get(card.settings.get("labels", ""))
+    by_key = {"kind": flickr8k.load, "task": mnist.load}  # what captioners' and digit readers' cards say
+    reader = next((by_key[key] for key in by_key if key in card.settings), None)
+    reader = reader or _READERS.get(card.settings.get("labels", ""))
     if reader is None:
         raise DataError(f"There is no data set here to score {card.name} on.")
     return reader(folder, split)
@@ -53,20 +56,23 @@ def reduction(theirs: tuple[str, ...], ours: tuple[str, ...]) -> np.ndarray:
     return table
 
 
-def evaluate(model: Any, data: Segmentation | Captions, *, limit: int | None = None, average: bool = False,
+def evaluate(model: Any, data: Segmentation | Captions | Digits, *, limit: int | None = None, average: bool = False,
              progress: Callable[[str], None] = print) -> dict[str, Any]:  # fmt: skip
     """Score `model` on the first `limit` pictures of `data`, or on all, by what the data ask for.
 
-    Captions: see `engine.attention.evaluate`. A segmentation: see `segmentation`. average: mean over mirrored and
-    scaled views of each picture. progress: told now and then. Raises DataError.
+    Captions: see `engine.attention.evaluate`. Digits: see `engine.spatial.digits_evaluate`. A segmentation: see
+    `segmentation`. average: mean over mirrored and scaled views of each picture. progress: told now and then. Raises
+    DataError.
     """
-    if not isinstance(data, Captions):
+    if isinstance(data, Segmentation):
         return segmentation(model, data, limit=limit, average=average, progress=progress)
     if average:
-        raise DataError("Captions have no mean over several views: leave --average away.")
+        raise DataError(f"{type(data).__name__} have no mean over several views: leave --average away.")
     from engine.attention.evaluate import evaluate_captions
+    from engine.spatial.digits_evaluate import evaluate_digits
 
-    return evaluate_captions(model, data, limit=limit, progress=progress)
+    score = evaluate_captions if isinstance(data, Captions) else evaluate_digits
+    return score(model, data, limit=limit, progress=progress)
 
 
 def segmentation(model: Any, data: Segmentation, *, limit: int | None = None, average: bool = False,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import safetensors.torch
@@ -18,6 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.cards import ASSETS, Card, ModelError
+
+# engine.spatial.distortions.TASKS and engine.train.digits.KINDS, here by name alone: this file imports no model
+_DIGITS = [f"digits-{task}-{kind}" for task in ("r", "rts", "p", "e", "tc")
+           for kind in ("plain", "affine", "projective", "tps")]  # fmt: skip
 
 # name -> "module:function" that takes (card, device) and returns the model
 _BUILDERS = {
@@ -30,6 +36,8 @@ _BUILDERS = {
     "caption-plain": "engine.attention.captions_model:build",
     "caption-soft": "engine.attention.captions_model:build",
     "caption-hard": "engine.attention.captions_model:build",
+    **dict.fromkeys([*_DIGITS, "digits-sum-plain", "digits-sum-tps"], "engine.spatial.digits_model:build"),
+    **dict.fromkeys(["digits-find-t", "digits-find-tc"], "engine.spatial.finding_model:build"),
     "fcn_resnet50": "engine.segmentation.published:build",
     "deeplabv3_resnet50": "engine.segmentation.published:build",
     "lraspp_mobilenet_v3_large": "engine.segmentation.published:build",
@@ -59,7 +67,7 @@ def keep_memory() -> None:
         pass  # another C library: slower, not wrong
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _load(name: str, device: str) -> Any:
     keep_memory()
     if name not in _BUILDERS:
@@ -89,9 +97,24 @@ def read_weights(card: Card) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in safetensors.torch.load(data).items()}
 
 
-def write_weights(name: str, model: nn.Module) -> str:
-    """Save a model's tensors in half precision as assets/weights/NAME.safetensors; return the file's SHA-256."""
+def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load `weights` into `model`; counters of batches, which only training reads, may be missing."""
+    counters = {k: v for k, v in model.state_dict().items() if not v.is_floating_point()}
+    model.load_state_dict({**counters, **weights})
+
+
+def write_weights(name: str, model: nn.Module, beside: Mapping[str, Tensor] = MappingProxyType({})) -> str:
+    """Save a model's tensors, and others `beside` them, in half precision as assets/weights/NAME.safetensors.
+
+    Returns the file's SHA-256.
+    """
     path = weights_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file({k: v.half().contiguous().cpu() for k, v in model.state_dict().items()}, path)
+    tensors = {**model.state_dict(), **beside}
+    safetensors.torch.save_file({k: v.half().contiguous().cpu() for k, v in tensors.items()}, path)
     return hashlib.sha256(path.read_bytes()).hexdigest()

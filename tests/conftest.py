@@ -63,7 +63,8 @@ def shaken(network: nn.Module) -> nn.Module:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight)
-            nn.init.normal_(layer.bias, 0, 0.1)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, 0, 0.1)
     return network.eval().requires_grad_(False)
 
 

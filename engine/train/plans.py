@@ -37,6 +37,11 @@ _PLANS = {
     "caption-plain": "engine.train.captioners",
     "caption-soft": "engine.train.captioners",
     "caption-hard": "engine.train.captioners",
+    **{
+        name: "engine.train.finding" if name.startswith("digits-find") else "engine.train.digits"
+        for name in zoo.names()
+        if name.startswith("digits-")
+    },
 }
 
 

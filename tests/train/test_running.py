@@ -1,11 +1,14 @@
 """What every training needs: the average against its recursion, checkpoints that come back."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from engine.train.running import average, keep, restore
+from engine import zoo
+from engine.train.running import Snapshots, average, keep, restore
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.998])
@@ -42,3 +45,24 @@ def test_without_a_checkpoint_it_begins(tmp_path):
     before = net.weight.clone()
     assert restore(tmp_path / "none.pt", {"net": net}) == 0
     assert torch.equal(net.weight, before)
+
+
+def test_snapshots_come_back_and_come_apart(tmp_path):
+    """Weights in half precision by names that `zoo.part` takes apart, and a row of numbers for each."""
+    net, taken = nn.Linear(2, 1), Snapshots()
+    for step in (0, 7):
+        nn.init.constant_(net.weight, step)
+        taken.take(net, step, [9.0] * step, {"error": 0.5})
+    keep(tmp_path / "checkpoint.pt", 1, {"snapshots": taken})
+    again = Snapshots()
+    restore(tmp_path / "checkpoint.pt", {"snapshots": again})
+    assert again.rows == [{"step": 0, "loss": None, "error": 0.5}, {"step": 7, "loss": 9.0, "error": 0.5}]
+    assert zoo.part(again.tensors(), "snapshots.1.")["weight"].tolist() == [[7, 7]]
+
+
+def test_snapshots_are_closer_together_at_first():
+    steps = sorted(Snapshots.at(1000, 20))
+    gaps = [b - a for a, b in itertools.pairwise(steps)]
+    assert (steps[0], steps[-1]) == (0, 1000)
+    assert gaps == sorted(gaps)
+    assert Snapshots.at(1000, 0) == set()

@@ -1,0 +1,1 @@
+"""Spatial transformers: networks that choose where to sample."""
