@@ -51,14 +51,15 @@ class Pose:
 class Task:
     """One distortion. size: pixels of the canvas's side; words: what it does, for people.
 
-    distort: (digits (B, 28, 28) in [0, 1], generator) -> canvases (B, 1, size, size) in [0, 1], all on the CPU.
+    distort: (digits (B, 28, 28) in [0, 1], generator, strength) -> canvases (B, 1, size, size) in [0, 1], all on the
+    CPU. strength: from 0, digits as they are, to 1, all that the task has.
     pairs: two digits, each distorted by itself, are the two channels of one picture, and their sum is asked for.
     """
 
     name: str
     size: int
     words: str
-    distort: Callable[[Tensor, Generator], Tensor]
+    distort: Callable[[Tensor, Generator, float], Tensor]
     pairs: bool = False
 
     @property
@@ -71,13 +72,13 @@ class Task:
         """The answers: ten digits, or the sums of two."""
         return tuple(str(i) for i in range(19 if self.pairs else 10))
 
-    def draw(self, digits: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, digits: Tensor, labels: Tensor, generator: Generator, strength: float = 1) -> tuple[Tensor, Tensor]:
         """Pictures (B, channels, size, size) and answers (B,) for digits (B, 28, 28) with labels (B,)."""
-        first = self.distort(digits, generator)
+        first = self.distort(digits, generator, strength)
         if not self.pairs:
             return first, labels
         other = torch.randperm(len(digits), generator=generator)
-        return torch.cat([first, self.distort(digits[other], generator)], 1), labels + labels[other]
+        return torch.cat([first, self.distort(digits[other], generator, strength)], 1), labels + labels[other]
 
 
 def place(digits: Tensor, pose: Pose, size: int) -> Tensor:
@@ -101,16 +102,18 @@ def clutter(canvases: Tensor, digits: Tensor, count: int, generator: Generator) 
     return added.clamp(max=1)[:, None]
 
 
-def turned(digits: Tensor, generator: Generator) -> Tensor:
+def turned(digits: Tensor, generator: Generator, strength: float = 1) -> Tensor:
     """R: turned by up to 90 degrees to either side."""
-    angle = _uniform(digits, -90, 90, generator)
+    angle = strength * _uniform(digits, -90, 90, generator)
     zero = torch.zeros_like(angle)
     return place(digits, Pose(angle, zero + 1, zero, zero), DIGIT)
 
 
-def posed(digits: Tensor, generator: Generator, size: int = 42) -> Tensor:
+def posed(digits: Tensor, generator: Generator, strength: float = 1, size: int = 42) -> Tensor:
     """RTS: turned by up to 45 degrees, scaled by 0.7 to 1.2, anywhere on 42x42."""
-    return place(digits, random_pose(digits, generator, size), size)
+    full = random_pose(digits, generator, size)
+    less = Pose(strength * full.angle, 1 + strength * (full.scale - 1), strength * full.x, strength * full.y)
+    return place(digits, less, size)
 
 
 def random_pose(digits: Tensor, generator: Generator, size: int = 42) -> Pose:
@@ -120,28 +123,30 @@ def random_pose(digits: Tensor, generator: Generator, size: int = 42) -> Pose:
     return Pose(angle, scale, room * _uniform(digits, -1, 1, generator), room * _uniform(digits, -1, 1, generator))
 
 
-def projected(digits: Tensor, generator: Generator, spread: float = 5.0) -> Tensor:
+def projected(digits: Tensor, generator: Generator, strength: float = 1) -> Tensor:
     """P: scaled by 0.75 to 1, then each corner of the picture moves by normal deviates of 5 pixels."""
     corners = torch.tensor([[-1.0, -1.0], [1, -1], [1, 1], [-1, 1]]).to(digits)
-    moved = corners + _normal(digits, 4, spread, generator)
-    shrink = 1 / _uniform(digits, 0.75, 1, generator)
+    moved = corners + _normal(digits, 4, 5.0 * strength, generator)
+    shrink = 1 / (1 - strength * _uniform(digits, 0, 0.25, generator))
     matrix = torch.diag_embed(torch.stack([shrink, shrink, torch.ones_like(shrink)], -1)) @ homography(moved, corners)
     return _warp(digits, project(matrix, target_points(DIGIT, DIGIT).float().to(digits)), DIGIT)
 
 
-def elastic(digits: Tensor, generator: Generator, spread: float = 1.5) -> Tensor:
+def elastic(digits: Tensor, generator: Generator, strength: float = 1) -> Tensor:
     """E: scaled by 0.75 to 1, then 16 control points of a thin plate spline move by normal deviates of 1.5 pixels."""
     points = target_points(DIGIT, DIGIT)
-    shrink = 1 / _uniform(digits, 0.75, 1, generator)
-    moved = control_points().to(digits) + _normal(digits, len(control_points()), spread, generator)
+    shrink = 1 / (1 - strength * _uniform(digits, 0, 0.25, generator))
+    moved = control_points().to(digits) + _normal(digits, len(control_points()), 1.5 * strength, generator)
     theta = (moved * shrink[:, None, None]).flatten(1)
     spline = ThinPlateSpline()
     return _warp(digits, spline(theta, points, spline.basis(points).to(digits)), DIGIT)
 
 
-def cluttered(digits: Tensor, generator: Generator, size: int = 60, count: int = 6) -> Tensor:
+def cluttered(digits: Tensor, generator: Generator, strength: float = 1, size: int = 60, count: int = 6) -> Tensor:
     """TC: anywhere on 60x60, with six patches of other digits."""
-    return clutter(place(digits, moved(digits, generator, size), size), digits, count, generator)
+    pose = moved(digits, generator, size)
+    near = Pose(pose.angle, pose.scale, (strength * pose.x).round(), (strength * pose.y).round())
+    return clutter(place(digits, near, size), digits, count, generator)
 
 
 def moved(digits: Tensor, generator: Generator, size: int) -> Pose:

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.spatial.distortions import DIGIT
-from engine.spatial.transforms import FAMILIES, target_points
+from engine.spatial.transforms import FAMILIES, control_points, target_points
 
 
 @dataclass(frozen=True)
@@ -119,3 +119,23 @@ class DigitNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, classes) logits."""
         return self.look(x).logits
+
+
+@torch.no_grad()
+def begin_as(net: DigitNet, affine: DigitNet) -> None:
+    """Give `net`, of the projective or thin plate spline family, what `affine` has learned: it samples the same places.
+
+    Only the layers that give theta change: the affine theta becomes theirs by a linear map. All else must be alike.
+    """
+    points = F.pad(control_points().float(), (0, 1), value=1.0)  # (16, 3)
+
+    def carried(theta: Tensor) -> Tensor:  # (..., 6) to (..., n)
+        if net.layout.family == "projective":
+            return F.pad(theta, (0, 2))
+        return (points @ theta.unflatten(-1, (2, 3)).mT).flatten(-2)
+
+    net.classify.load_state_dict(affine.classify.state_dict())
+    for mine, theirs in zip(net.transformers, affine.transformers, strict=True):
+        mine.localise[:-1].load_state_dict(theirs.localise[:-1].state_dict())
+        mine.localise[-1].weight.copy_(carried(theirs.localise[-1].weight.mT).mT)
+        mine.localise[-1].bias.copy_(carried(theirs.localise[-1].bias))

@@ -2,8 +2,16 @@
 
 References
 1. Jaderberg et al. 2015, section 4.1, appendices A.1 and A.4: the tasks; there 150,000 steps of SGD, batch 256. Ours is
-   shorter: AdamW and one cycle.
+   shorter: AdamW and one cycle, and it needs 3 and 4 to learn to turn digits back: else the classifier learns to read
+   them as they lie, and nothing is left to gain by turning.
 2. Smith and Topin 2018, "Super-Convergence": the one-cycle schedule.
+3. Bengio et al. 2009, "Curriculum Learning": distortions grow from none; the sampler's gradient is local (lecture slide
+   128), so a transformer learns from digits that lie a little wrong.
+4. Lee et al. 2015, "Deeply-Supervised Nets": a reader of one hidden layer looks at the transformer's output too, and is
+   left away afterwards; it reads only what is held still.
+5. Projective transforms and thin plate splines begin as the affine network that was trained before, and go on from
+   there: all that an affine transform does they do too (`networks.begin_as`). Plain CNNs are trained as long as both
+   together.
 """
 
 from __future__ import annotations
@@ -22,8 +30,8 @@ from engine.cards import Card
 from engine.data import mnist
 from engine.data.mnist import Digits
 from engine.spatial.digits_evaluate import error_rate
-from engine.spatial.distortions import TASKS, Task
-from engine.spatial.networks import DigitNet, Layout
+from engine.spatial.distortions import DIGIT, TASKS, Task
+from engine.spatial.networks import DigitNet, Layout, begin_as
 from engine.train.plans import record
 from engine.train.running import Snapshots, keep, restore
 
@@ -32,8 +40,9 @@ SPLIT = "train: the first 55,000 of the published training digits; val: the last
 # hidden units of the plain networks: with them they have about as many parameters as those with a transformer
 HIDDEN = {"R": 320, "RTS": 88, "P": 320, "E": 320, "TC": 60, "SUM": 132}
 WIDTHS = dict.fromkeys(("R", "RTS", "SUM"), (24, 48, 64))  # of the classifiers, where the narrow ones were worse
-EPOCHS = {"R": 20, "RTS": 24, "P": 14, "E": 16, "TC": 24, "SUM": 14}  # the same for all networks of a task
-SLOW = {"TC": 3e-4}  # rates of the transformers where the usual one loses the picture
+# epochs of the affine network of a task, and of those that go on from it (reference 5)
+EPOCHS = {"R": (16, 4), "RTS": (16, 4), "P": (8, 5), "E": (8, 5), "TC": (14, 4), "SUM": (12, 0)}
+SLOW = {"TC": 5e-4}  # rates of the transformers where the usual one loses the picture
 WATCHED = ("RTS", "TC")  # tasks whose affine network ships with what it was on the way
 LICENCE = "Weights: ours, MIT. Data: MNIST (LeCun et al. 1998), not shipped."
 PAPER = "Jaderberg et al. 2015, Spatial Transformer Networks"
@@ -45,6 +54,9 @@ class DigitRecipe:
 
     rate: of the classifier, at the cycle's peak; transformer_rate: of the transformers, which lose the picture for good
     when they learn too fast: where a grid lies outside there is no gradient (lecture slide 128).
+    start: the network that it goes on from, by name, else from scratch (reference 5).
+    growing: the share of the steps over which distortions grow to their full strength (reference 3).
+    aside: the weight of the reader beside the classifier in the loss (reference 4).
     snapshots: so many times, from before the first step to after the last, closer together at first, the weights are
     kept.
     """
@@ -54,8 +66,15 @@ class DigitRecipe:
     rate: float = 2e-3
     transformer_rate: float = 1e-3
     weight_decay: float = 1e-2
+    growing: float = 0.5
+    aside: float = 1.0
     snapshots: int = 0
     seed: int = 0
+    start: str = ""
+
+    def strength(self, done: float) -> float:
+        """Of the distortions when the share `done` of the steps is behind."""
+        return 1.0 if done >= self.growing else done / self.growing
 
 
 def tensors(digits: Digits) -> tuple[Tensor, Tensor]:
@@ -72,16 +91,19 @@ def fit(net: DigitNet, task: Task, data: Digits, held_out: Digits, recipe: Digit
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     net.to(device, memory_format=torch.channels_last).train()
-    rates = [recipe.rate, *[recipe.transformer_rate] * len(net.transformers)]
-    optimizer = torch.optim.AdamW([{"params": part.parameters()} for part in (net.classify, *net.transformers)],
-                                  weight_decay=recipe.weight_decay)  # fmt: skip
+    reader = _reader(net).to(device)
+    parts = {recipe.rate: [net.classify, reader], recipe.transformer_rate: net.transformers}
+    groups = [{"params": [p for part in some for p in part.parameters()], "lr": rate} for rate, some in parts.items()]
+    groups = [group for group in groups if group["params"]]
+    optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     images, labels = tensors(data)
     per_epoch = max(1, len(data) // recipe.batch)
     total = per_epoch * recipe.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=total + 1, pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [group["lr"] for group in groups], total_steps=total + 1,
+                                                   pct_start=0.2)  # fmt: skip
     taken = Snapshots()
     wanted = taken.at(total, recipe.snapshots)
-    state = {"net": net, "optimizer": optimizer, "schedule": schedule, "snapshots": taken}
+    state = {"net": net, "reader": reader, "optimizer": optimizer, "schedule": schedule, "snapshots": taken}
     first = restore(out / "checkpoint.pt", state) if resume else 0
     for epoch in range(first, recipe.epochs):
         dice, started, losses = torch.Generator().manual_seed(recipe.seed + 1000 * epoch), time.monotonic(), []
@@ -89,11 +111,13 @@ def fit(net: DigitNet, task: Task, data: Digits, held_out: Digits, recipe: Digit
         for step, rows in enumerate(order):
             if step == steps:
                 return taken
-            x, y = task.draw(images[rows], labels[rows], dice)
+            done = (per_epoch * epoch + step) / total
+            x, y = task.draw(images[rows], labels[rows], dice, recipe.strength(done))
             if per_epoch * epoch + step in wanted:
                 _snapshot(net, task, held_out, taken, per_epoch * epoch + step, losses)
             x = x.to(device, memory_format=torch.channels_last)
-            losses.append(_step(net, x, y.to(device), optimizer, schedule))
+            losses.append(_step(net, reader, x, y.to(device), recipe.aside, optimizer))
+            schedule.step()
         keep(out / "checkpoint.pt", epoch + 1, state)
         print(f"epoch {epoch + 1}/{recipe.epochs} loss {np.mean(losses):.4f} "
               f"{time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
@@ -102,13 +126,23 @@ def fit(net: DigitNet, task: Task, data: Digits, held_out: Digits, recipe: Digit
     return taken
 
 
-def _step(net: nn.Module, x: Tensor, y: Tensor, optimizer, schedule) -> float:
-    loss = F.cross_entropy(net(x), y)
+def _reader(net: DigitNet) -> nn.Module:
+    """Reference 4: what reads the outputs of the network's transformers; nothing for a plain CNN."""
+    layout, many = net.layout, len(net.transformers)
+    if not many:
+        return nn.Identity()
+    return nn.Sequential(nn.Flatten(), nn.Linear(many * layout.channels * DIGIT**2, 64), nn.ReLU(),
+                         nn.Linear(64, layout.classes))  # fmt: skip
+
+
+def _step(net: DigitNet, reader: nn.Module, x: Tensor, y: Tensor, aside: float, optimizer) -> float:
+    look = net.look(x)
+    loss = F.cross_entropy(look.logits, y)
+    beside = F.cross_entropy(reader(torch.cat(look.crops, 1)), y) if look.crops else 0.0
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    (loss + aside * beside).backward()
     nn.utils.clip_grad_norm_(net.parameters(), 5.0)
     optimizer.step()
-    schedule.step()
     return float(loss.detach())
 
 
@@ -130,6 +164,8 @@ class DigitPlan:
         """See `engine.train.plans.train`."""
         started = time.monotonic()
         net = DigitNet(Layout(**self.card.settings["layout"]))
+        if self.recipe.start:
+            begin_as(net, zoo.build(Card.read(self.recipe.start)).net)
         task = TASKS[self.card.settings["task"]]
         train, held_out = mnist.load(data, "train"), mnist.load(data, "val")
         taken = fit(net, task, train, held_out, self.recipe, out, device=device, resume=resume, steps=steps)
@@ -171,9 +207,14 @@ def _plan(task: Task, kind: str, recipe: DigitRecipe) -> DigitPlan:
 
 
 def _recipe(task: Task, kind: str) -> DigitRecipe:
-    watched = kind == "affine" and task.name in WATCHED
     rate = SLOW.get(task.name, DigitRecipe.transformer_rate)
-    return DigitRecipe(EPOCHS[task.name], transformer_rate=rate, snapshots=20 * watched)
+    first, further = EPOCHS[task.name]
+    if kind in ("projective", "tps") and further:
+        return DigitRecipe(further, rate=1e-3, transformer_rate=rate / 2, growing=0.0,
+                           start=f"digits-{task.name.lower()}-affine")  # fmt: skip
+    watched = kind == "affine" and task.name in WATCHED
+    epochs = first + further if kind == "plain" else first
+    return DigitRecipe(epochs, transformer_rate=rate, snapshots=20 * watched)
 
 
 _ALL = (_plan(task, kind, _recipe(task, kind)) for task in TASKS.values() for kind in KINDS)

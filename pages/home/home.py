@@ -26,7 +26,7 @@ def main(chosen: Chosen) -> None:
                         card(page)
     with image:
         hand(chosen)
-    models.warm(tuple(page.models[0] for page in PAGES))
+    models.warm(tuple(page.models[0] for page in PAGES if page.models))
 
 
 def card(page: PageInfo) -> None:

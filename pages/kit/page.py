@@ -107,17 +107,26 @@ def _percent(value: Any) -> str:
     return "" if value is None else f"{100 * value:.1f} %"
 
 
-def export(trace: Trace, name: str) -> None:
-    """A popover from which the Trace is taken away: pictures, animation, numbers, or the Trace itself."""
+Offer = tuple[str, str, str, Callable[[], bytes | str]]  # label, ending of the file's name, MIME type, its content
+
+
+def export(trace: Trace | Callable[[], Trace], name: str, more: tuple[Offer, ...] = (), seconds: float = 1.5) -> None:
+    """A popover from which the Trace is taken away: pictures, animation, numbers, or the Trace itself.
+
+    trace: itself, or what makes it once something is wanted. more: offers above these. seconds: of a step in the GIF.
+    """
     from engine import render
 
-    last = len(trace.steps) - 1
-    offers: tuple[tuple[str, str, str, Callable[[], bytes | str]], ...] = (
-        ("Picture (PNG)", "png", "image/png", lambda: render.png(trace, last)),
-        ("Steps as animation (GIF)", "gif", "image/gif", lambda: render.gif(trace)),
-        ("All steps on one sheet (PNG)", "sheet.png", "image/png", lambda: render.sheet(trace)),
-        ("Numbers (CSV)", "csv", "text/csv", lambda: render.csv_text(trace)),
-        ("Trace (ZIP of NPZ and JSON)", "zip", "application/zip", trace.to_zip),
+    def made() -> Trace:
+        return trace() if callable(trace) else trace
+
+    offers: tuple[Offer, ...] = (
+        *more,
+        ("Picture (PNG)", "png", "image/png", lambda: render.png(made(), -1)),
+        ("Steps as animation (GIF)", "gif", "image/gif", lambda: render.gif(made(), seconds=seconds)),
+        ("All steps on one sheet (PNG)", "sheet.png", "image/png", lambda: render.sheet(made())),
+        ("Numbers (CSV)", "csv", "text/csv", lambda: render.csv_text(made())),
+        ("Trace (ZIP of NPZ and JSON)", "zip", "application/zip", lambda: made().to_zip()),
     )
     with st.popover("Export", icon=":material/download:"):
         for label, ending, mime, make in offers:

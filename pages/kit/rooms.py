@@ -11,14 +11,14 @@ from streamlit.runtime.pages_manager import PagesManager
 
 ROOT = Path(__file__).resolve().parents[2]
 ICON, LOGO = str(ROOT / "assets" / "icon.svg"), str(ROOT / "assets" / "logo.svg")
-ROOMS = ("segmentation", "attention")  # in the order of the lecture; more rooms come with their pages
+ROOMS = ("segmentation", "attention", "spatial")  # in the order of the lecture; more rooms come with their pages
 
 
 @dataclass(frozen=True)
 class PageInfo:
     """One page: `path` below the root, `url` its address, `claim` the lecture's point in one sentence.
 
-    paper: authors and year. slides: of the lecture. models: names of the cards whose figures stand on it.
+    paper: authors and year. slides: of the lecture. models: names of the cards whose figures stand on it, if any.
     thumbnail: a picture below assets/, made from a real trace by `make thumbnails`.
     """
 
@@ -94,7 +94,31 @@ CAPTIONS = PageInfo(
     thumbnail="thumbnails/captions.webp",
     icon=":material/visibility:",
 )
-PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS)  # in the order of the lecture
+GRID = PageInfo(
+    room="spatial",
+    title="The sampling grid",
+    path="pages/spatial/grid.py",
+    url="grid",
+    claim="Each **output** pixel asks one place of the **input**. θ says where, and can be **learned**.",
+    paper="Jaderberg et al. 2015",
+    slides="116-128",
+    models=(),
+    thumbnail="thumbnails/grid.webp",
+    icon=":material/grid_4x4:",
+)
+TRANSFORMER = PageInfo(
+    room="spatial",
+    title="Spatial transformer networks",
+    path="pages/spatial/transformer.py",
+    url="transformer",
+    claim="Turn the **input**: a small network learns where to look, and holds the **output still**.",
+    paper="Jaderberg et al. 2015",
+    slides="126-131",
+    models=("digits-rts-affine", "digits-tc-affine", "digits-e-tps"),
+    thumbnail="thumbnails/transformer.webp",
+    icon=":material/screen_rotation:",
+)
+PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS, GRID, TRANSFORMER)  # in the order of the lecture
 
 
 # Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one

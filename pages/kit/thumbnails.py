@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 from PIL import Image
 
 from engine import gallery, render, zoo
 from engine.cards import ASSETS
-from pages.kit.rooms import CAPTIONS, FCN, MULTISCALE, PATCHES, RECURRENT
+from engine.spatial import drawing
+from engine.spatial.autoplay import film
+from engine.spatial.contact import BLUE, stroked, tile
+from engine.spatial.placing import draw
+from engine.spatial.presets import presets
+from engine.spatial.samples import samples
+from engine.spatial.sampling import Sampling
+from engine.spatial.transforms import FAMILIES
+from pages.kit.rooms import CAPTIONS, FCN, GRID, MULTISCALE, PATCHES, RECURRENT, TRANSFORMER
 
 SIZE = (480, 320)
 
@@ -29,21 +39,47 @@ def traced(name: str, picture: str, left: str | int, right: str | int) -> np.nda
     return halves(*(render.render(trace, step) for step in steps))
 
 
+def dragged(picture: str) -> np.ndarray:
+    """The upright middle of a gallery picture with a swirling sampling grid on it, and what the grid sees beside it."""
+    rgb = gallery.get(picture).load().rgb
+    height, width = rgb.shape[:2]
+    side = min(width, 3 * height // 4)  # two of them make 3 : 2
+    rgb = np.ascontiguousarray(rgb[:, (width - side) // 2 :][:, :side])
+    spline = FAMILIES["tps"]
+    trace = drawing.morph(rgb, spline, spline.identity, presets(spline, side / height)["swirl"], 2, Sampling())
+    return render.render(trace, 1)
+
+
+def held(name: str, sample: int) -> np.ndarray:
+    """A sample digit in three poses with the outline of the transformer's grid on it, and below each what it sees."""
+    model, side = zoo.load(name), SIZE[0] // 3
+    poses = ((-40.0, 0.8, -5.0, 5.0), (0.0, 1.1, 4.0, 3.0), (42.0, 0.9, 5.0, -5.0))
+    inputs = np.stack([draw(samples().images[sample], model.task, pose) for pose in poses]) / 255
+    made = film(model, None, inputs[:, None])
+    lines = made.outline * side / model.task.size
+    above = [stroked(tile(x, side), [(line, BLUE, 3)]) for x, line in zip(inputs, lines, strict=True)]
+    return np.vstack([np.hstack(above), np.hstack([tile(crop / 255, side) for crop in made.crops])])
+
+
 THUMBNAILS = {
-    PATCHES: ("patches", "landscape", "Window", "All pixels at once"),
-    MULTISCALE: ("multiscale", "china", "Octave 1/4", "Cover"),
-    RECURRENT: ("recurrent", "china", "Pass 1", "Pass 3"),
-    FCN: ("fcn-scenes", "landscape", "Learned upsampling", "+ skip, stride 8"),
-    CAPTIONS: ("caption-soft", "astronaut", 0, 2),
+    PATCHES: (traced, "patches", "landscape", "Window", "All pixels at once"),
+    MULTISCALE: (traced, "multiscale", "china", "Octave 1/4", "Cover"),
+    RECURRENT: (traced, "recurrent", "china", "Pass 1", "Pass 3"),
+    FCN: (traced, "fcn-scenes", "landscape", "Learned upsampling", "+ skip, stride 8"),
+    CAPTIONS: (traced, "caption-soft", "astronaut", 0, 2),
+    GRID: (dragged, "astronaut"),
+    TRANSFORMER: (held, "digits-rts-affine", 43),
 }  # fmt: skip
 
 
 def main() -> None:
-    """Write each thumbnail below assets/."""
-    for page, of in THUMBNAILS.items():
+    """Write each thumbnail below assets/, or those of the pages whose addresses are given."""
+    for page, (make, *of) in THUMBNAILS.items():
+        if page.url not in (sys.argv[1:] or [page.url]):
+            continue
         path = ASSETS / page.thumbnail
         path.parent.mkdir(exist_ok=True)
-        Image.fromarray(traced(*of)).resize(SIZE, Image.Resampling.LANCZOS).save(path, "WEBP", quality=85)
+        Image.fromarray(make(*of)).resize(SIZE, Image.Resampling.LANCZOS).save(path, "WEBP", quality=85)
 
 
 if __name__ == "__main__":

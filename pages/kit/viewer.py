@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,9 +17,8 @@ import streamlit as st
 
 from engine import palette
 from engine.trace import Trace
+from pages.kit.modules import join, read
 from pages.kit.payload import frame, image_id, pack, read_frame
-
-ASSETS = Path(__file__).parents[2] / "assets" / "viewer"
 
 # In the order in which they build on each other; the last one holds the default export.
 MODULES = ("payload", "sampling", "scores", "palette", "outline", "tree", "state", "registry", "link", "film",
@@ -93,24 +91,10 @@ class Row:
     n: int
 
 
-def join(names: tuple[str, ...]) -> str:
-    """The modules of assets/viewer as the one module that Streamlit wants: imports dropped, names made common."""
-    parts = []
-    for name in names:
-        text = (ASSETS / f"{name}.js").read_text(encoding="utf8")
-        text = re.sub(r'^import [^;]*? from "\./\w+\.js";\n', "", text, flags=re.M)
-        parts.append(re.sub(r"^export (?!default)", "", text, flags=re.M))
-    return "\n".join(parts)
-
-
-def _read(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf8")
-
-
-_viewer = st.components.v2.component("saccade_viewer", html=_read("viewer.html"), css=_read("viewer.css"),
-                                     js=join(MODULES))  # fmt: skip
-_panel = st.components.v2.component("saccade_panel", html='<div class="aside"></div>', css=_read("viewer.css"),
-                                    js=join(("registry", "aside")))  # fmt: skip
+_viewer = st.components.v2.component("saccade_viewer", html=read("viewer", "viewer.html"),
+                                     css=read("viewer", "viewer.css"), js=join("viewer", MODULES))  # fmt: skip
+_panel = st.components.v2.component("saccade_panel", html='<div class="aside"></div>', css=read("viewer", "viewer.css"),
+                                    js=join("viewer", ("registry", "aside")))  # fmt: skip
 
 _packed: WeakKeyDictionary[Trace, tuple[bytes, str, str]] = WeakKeyDictionary()
 

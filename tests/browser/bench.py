@@ -1,4 +1,4 @@
-"""How long a person waits: cold start, upload, a step, a control. Prints one JSON line for each; `make bench` runs it.
+"""How long a person waits: cold start, upload, a step, a control, a drag. One JSON line each; `make bench` runs it.
 
 Painted means: the browser has run the frame after the change and a message posted in that frame has come back.
 """
@@ -48,6 +48,27 @@ KEY_TO_TRACE = """
     requestAnimationFrame(look);
   }, {capture: true, once: true});
 })
+"""
+
+
+# Drag events of the sampling grid: milliseconds from the event's own time stamp until the frame after it was painted,
+# and the work of each frame (everything between the request and the next task).
+WATCH_DRAG = """
+() => {
+  const drag = window.__saccade.drags.get('grid'), plain = drag.render.bind(drag);
+  window.__drag = {painted: [], work: []};
+  let first = 0;
+  drag.input.pane.box.addEventListener('pointermove', (event) => { first ||= event.timeStamp; }, {capture: true});
+  drag.render = () => {
+    const begun = performance.now(), since = first;
+    first = 0;
+    plain();
+    window.__drag.work.push(performance.now() - begun);
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => { if (since) window.__drag.painted.push(performance.now() - since); };
+    channel.port2.postMessage(0);
+  };
+}
 """
 
 
@@ -159,9 +180,29 @@ def control(page: Page, tries: int) -> None:
     summary("control_round_trip", times[2:])
 
 
+def drag(page: Page, url: str) -> None:
+    """Dragging one handle of the sampling grid, bilinear, output 256 x 256: work of a frame, and event to painted."""
+    for family, handle in (("affine", "corner top left"), ("projective", "corner top left"),
+                           ("thin+plate+spline", "point 5")):  # fmt: skip
+        page.goto(f"{url}/grid?image=astronaut&family={family}")
+        page.wait_for_selector(".drag[data-ready=true]", timeout=60_000)
+        page.wait_for_timeout(1500)
+        page.evaluate(WATCH_DRAG)
+        box = page.locator(f'[data-handle="{handle}"]').bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for i in range(10 * TRIES):
+            page.mouse.move(x + 0.1 * (i % 200), y + 0.07 * (i % 170))
+            page.wait_for_timeout(8)
+        page.mouse.up()
+        for name, values in page.evaluate("window.__drag").items():
+            summary(f"drag_{name}", values[20:], family=family)
+
+
 def main() -> None:
     """All of it, or the names given."""
-    wanted = set(sys.argv[1:]) or {"cold", "upload", "step", "control"}
+    wanted = set(sys.argv[1:]) or {"cold", "upload", "step", "control", "drag"}
     path = find()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -176,6 +217,8 @@ def main() -> None:
         for name, measure in (("step", step), ("control", control), ("upload", upload)):
             if name in wanted:
                 measure(page, TRIES)
+        if "drag" in wanted:
+            drag(page, server.url)
         server.stop()
         browser.close()
 

@@ -1,21 +1,22 @@
-"""The viewer's JavaScript modules, each loaded alone into a page of Chromium."""
+"""The JavaScript modules of assets/, each loaded alone into a page of Chromium."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from urllib.parse import urlsplit
 
-from pages.kit.viewer import ASSETS
+from pages.kit.modules import ASSETS
 
 ORIGIN = "http://viewer.test"
 TYPES = {".js": "text/javascript", ".html": "text/html"}
 
 
-def load(page) -> Callable:
-    """run(names, body, **arguments): call `body` with the modules' exports in `m` and the arguments in `a`."""
+def load(page, folder: str = "viewer") -> Callable:
+    """run(names, body, **arguments): call `body` with the exports of modules of assets/`folder` in `m`, and with the
+    arguments in `a`."""
 
     def serve_file(route):
-        path = ASSETS / Path(route.request.url).name
+        path = ASSETS / urlsplit(route.request.url).path.lstrip("/")
         if path.is_file():
             route.fulfill(body=path.read_text(encoding="utf8"), content_type=TYPES.get(path.suffix, "text/plain"))
         else:
@@ -25,7 +26,7 @@ def load(page) -> Callable:
     page.goto(f"{ORIGIN}/empty")
 
     def run(names: str, body: str, **arguments):
-        imports = ", ".join(f'import("{ORIGIN}/{n}.js")' for n in names.split())
+        imports = ", ".join(f'import("{ORIGIN}/{folder}/{n}.js")' for n in names.split())
         code = f"async (a) => {{ const m = Object.assign({{}}, ...await Promise.all([{imports}])); {body} }}"
         return page.evaluate(code, arguments)
 

@@ -12,8 +12,9 @@ from scipy import special
 
 from engine import palette, render
 from engine.trace import Layer, Step, Trace
+from pages.kit.modules import ASSETS
 from pages.kit.payload import frame, pack
-from pages.kit.viewer import ASSETS, MODULES
+from pages.kit.viewer import MODULES
 from tests.browser.modules import load
 from tests.trees import made_layer
 
@@ -239,13 +240,13 @@ def test_receptive_field_of_a_cell(modules):
 def test_joined_names_do_not_collide():
     """Modules share one scope once joined: a name declared at the top of two of them would break the page."""
     declared = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.M)
-    names = [name for module in MODULES for name in declared.findall((ASSETS / f"{module}.js").read_text())]
+    names = [name for module in MODULES for name in declared.findall((ASSETS / "viewer" / f"{module}.js").read_text())]
     assert len(names) > 50
     assert len(names) == len(set(names)), sorted(n for n in names if names.count(n) > 1)
 
 
 def test_every_import_is_joined_before_it_is_used():
     for i, name in enumerate(MODULES):
-        used = re.findall(r'^import .* from "\./(\w+)\.js";$', (ASSETS / f"{name}.js").read_text(), re.M)
+        used = re.findall(r'^import .* from "\./(\w+)\.js";$', (ASSETS / "viewer" / f"{name}.js").read_text(), re.M)
         assert set(used) <= set(MODULES[:i]) | set(MODULES[i + 1 :])
         assert name not in used

@@ -106,17 +106,22 @@ def test_poses_keep_the_scaled_square_on_the_canvas():
     assert 1.19 < float(many.scale.max()) <= 1.2
 
 
-@pytest.mark.parametrize(("name", "points", "pixels"), [("P", 4, 5.0), ("E", 16, 1.5)])
-def test_without_deviates_only_the_scale_is_left(name, points, pixels, monkeypatch):
-    """With a spread of 0 a digit in perspective, or an elastic one, is the digit placed smaller, between 0.75 and 1."""
-    from engine.spatial import distortions
+@pytest.mark.parametrize("name", TASKS)
+def test_without_strength_a_digit_lies_as_it_is(name):
+    task, upright = TASKS[name], pose()
+    x, _ = task.draw(digits(1), torch.tensor([3]), dice(7), 0.0)
+    still = Pose(*(torch.zeros(1) + v for v in (upright.angle, upright.scale, upright.x, upright.y)))
+    wanted = place(digits(1), still, task.size)
+    if name == "TC":
+        assert bool((x >= wanted - 1e-4).all())
+    else:
+        assert x[:, :1] == pytest.approx(wanted, abs=1e-4)
 
-    draw = {"P": distortions.projected, "E": distortions.elastic}[name]
-    found = draw(digits(2), dice(7), 0.0)
-    scale = 1 / (1 / (0.75 + 0.25 * torch.rand(2, generator=torch.Generator().manual_seed(7))))
-    if name == "P":  # the corners' dice are thrown first
-        thrown = dice(7)
-        torch.randn(2, points, 2, generator=thrown)
-        scale = 0.75 + 0.25 * torch.rand(2, generator=thrown)
-    zero = torch.zeros(2)
-    assert found == pytest.approx(place(digits(2), Pose(zero, scale, zero, zero), DIGIT), abs=1e-4)
+
+@pytest.mark.parametrize("name", ["P", "E"])
+def test_full_strength_is_more_than_half(name):
+    """The mean distance from the undistorted digit grows with the strength."""
+    upright = place(digits(4), Pose(*(torch.full((4,), v) for v in (0.0, 1.0, 0.0, 0.0))), DIGIT)
+    apart = [float((TASKS[name].distort(digits(4), dice(3), s) - upright).abs().mean()) for s in (0.0, 0.5, 1.0)]
+    assert apart == sorted(apart)
+    assert apart[1] > 10 * apart[0]

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.spatial.networks import DigitNet, Layout, Transformer
+from engine.spatial.networks import DigitNet, Layout, Transformer, begin_as
+from tests.spatial.untrained import model_of, pictures_of
 
 FAMILIES = ("affine", "projective", "tps")
 
@@ -58,3 +59,17 @@ def test_plain_networks_are_about_as_large(task):
     sizes = [sum(p.numel() for p in DigitNet(Layout(**_plan(TASKS[task], kind, DigitRecipe()).card.settings["layout"]))
                  .parameters()) for kind in KINDS]  # fmt: skip
     assert max(sizes) / min(sizes) < 1.12
+
+
+@pytest.mark.parametrize("family", ["projective", "tps"])
+@pytest.mark.parametrize("task", ["RTS", "SUM"])
+def test_other_families_go_on_where_the_affine_one_stands(family, task):
+    """They sample the same places and say the same, though theta has other numbers."""
+    affine, other = model_of(task, "affine").net, model_of(task, family, 1).net
+    x = torch.tensor(pictures_of(task, 3)[0])
+    begin_as(other, affine)
+    was, now = affine.look(x), other.look(x)
+    assert float((was.theta[0][0] - was.theta[0][1]).abs().max()) > 1e-3
+    for before, after in zip(was.grids, now.grids, strict=True):
+        assert after == pytest.approx(before, abs=1e-5)
+    assert now.logits == pytest.approx(was.logits, abs=1e-4)
