@@ -33,9 +33,9 @@ def learn(seen: Seen) -> None:
     if target is None:
         left.info("This target cannot be used: move it less, or choose another.")
         return
-    found = _descent(seen, target, course)
-    shown = once("learnt", (*seen.owner, target, course), lambda: trace(found, seen.rgb, CARD))
     with left:
+        found = _descent(seen, target, course)
+        shown = once("learnt", (*seen.owner, target, course), lambda: trace(found, seen.rgb, CARD))
         st.markdown(_said(found))
         viewer(shown, "grid_learn", start=0)
         st.plotly_chart(_curves(found), key="learn_curves", alt="Loss and distance over the steps")
