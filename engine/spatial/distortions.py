@@ -144,15 +144,14 @@ def elastic(digits: Tensor, generator: Generator, strength: float = 1) -> Tensor
 
 def cluttered(digits: Tensor, generator: Generator, strength: float = 1, size: int = 60, count: int = 6) -> Tensor:
     """TC: anywhere on 60x60, with six patches of other digits."""
-    pose = moved(digits, generator, size)
-    near = Pose(pose.angle, pose.scale, (strength * pose.x).round(), (strength * pose.y).round())
-    return clutter(place(digits, near, size), digits, count, generator)
+    return clutter(place(digits, moved(digits, generator, size, strength), size), digits, count, generator)
 
 
-def moved(digits: Tensor, generator: Generator, size: int) -> Pose:
-    """Poses of digits moved by whole pixels to anywhere on the canvas."""
+def moved(digits: Tensor, generator: Generator, size: int, strength: float = 1) -> Pose:
+    """Poses of digits moved by whole pixels to anywhere on the canvas; strength: share of the way that they go."""
     room = (size - DIGIT) // 2
-    x, y = (torch.randint(-room, room + 1, (len(digits),), generator=generator).to(digits) for _ in range(2))
+    ways = (torch.randint(-room, room + 1, (len(digits),), generator=generator).to(digits) for _ in range(2))
+    x, y = ((strength * way).round() for way in ways)
     return Pose(torch.zeros_like(x), torch.ones_like(x), x, y)
 
 

@@ -1,11 +1,12 @@
-"""Co-localisation: crops against slices, the hinge against its formula, overlaps against torchvision's."""
+"""Co-localisation: crops against slices, the loss against loops, overlaps against torchvision's."""
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torchvision.ops import box_iou
 
-from engine.spatial.colocal import DIGIT, SIZE, WINDOW, Finder, overlap, scenes, triplet_loss
+from engine.spatial.colocal import DIGIT, SIZE, TEMPERATURE, WINDOW, Finder, overlap, pair_loss, scenes
 from tests.spatial.test_distortions import dice, digits
 
 
@@ -27,22 +28,37 @@ def test_scenes_know_where_their_digits_are(task):
     assert float(drawn.centres.abs().max()) <= 1 - WINDOW + 1e-6
 
 
+def test_scenes_begin_in_the_middle():
+    assert not scenes(digits(), "TC", dice(2), 0.0).centres.any()
+    near, far = (scenes(digits(), "T", dice(2), strength).centres for strength in (0.5, 1))
+    assert near == pytest.approx(far / 2, abs=1.01 / SIZE)
+
+
 @torch.no_grad()
-def test_the_loss_is_the_hinge_of_the_paper():
+def test_the_loss_against_loops():
+    """Each crop is asked which partner is its own, among those of other digits and a random crop; and the other way."""
     torch.manual_seed(0)
-    finder = Finder().eval()
+    finder, kinds = Finder().eval(), torch.tensor([0, 1, 0, 2, 1])
+    nn.init.normal_(finder.localise[-1].weight, 0, 2)
     first, second, random = torch.rand(5, 1, SIZE, SIZE), torch.rand(5, 1, SIZE, SIZE), torch.rand(5, 2) * 2 - 1
-    code = lambda x, at: finder.encode(finder.crop(x, at, 0.5))  # noqa: E731
-    a, b = (code(x, finder.centres(x, 0.5)) for x in (first, second))
-    c = code(first, random * 0.5)
-    wanted = [max(0.0, float(((a[i] - b[i]) ** 2).sum() - ((a[i] - c[i]) ** 2).sum() + 1)) for i in range(5)]
-    assert float(triplet_loss(finder, first, second, random, 0.5)) == pytest.approx(np.mean(wanted), rel=1e-4)
+    a, b = (finder.encode(finder.crop(x, finder.centres(x))) for x in (first, second))
+    c = finder.encode(finder.crop(first, random * (1 - WINDOW)))
+    cosine = lambda x, y: float(x @ y / x.norm() / y.norm())  # noqa: E731
+    wanted = []
+    for i in range(5):
+        others = [j for j in range(5) if kinds[j] != kinds[i] or j == i]
+        for x, all_ in ((a[i], [*b[others], c[i]]), (b[i], [*a[others]])):
+            own = cosine(a[i], b[i]) / TEMPERATURE
+            wanted.append(np.logaddexp.reduce([cosine(x, y) / TEMPERATURE for y in all_]) - own)
+    loss = pair_loss(finder, first, second, kinds[:, None] == kinds, random)
+    assert float(loss) == pytest.approx(np.mean(wanted), rel=1e-4)
 
 
 def test_the_loss_teaches_where_to_look():
     finder = Finder()
     drawn = scenes(digits(8), "T", dice())
-    triplet_loss(finder, drawn.pictures, drawn.pictures.flip(0), torch.rand(8, 2)).backward()
+    alike = torch.eye(8, dtype=torch.bool)
+    pair_loss(finder, drawn.pictures, drawn.pictures.flip(0), alike, torch.rand(8, 2)).backward()
     assert float(finder.localise[-1].weight.grad.abs().sum()) > 0
 
 

@@ -120,9 +120,14 @@ def test_pairs_have_the_same_digit():
     assert float((a == b).float().mean()) < 0.1
 
 
-def test_the_window_shrinks_to_a_digit():
+def test_digits_wander_away_from_the_middle():
     recipe = FindRecipe(steps=100)
-    scales = [recipe.scale(step) for step in range(101)]
-    assert scales == sorted(scales, reverse=True)
-    assert scales[0] == 0.9
-    assert scales[60:] == [pytest.approx(1 / 3)] * 41
+    ways = [recipe.strength(step) for step in range(101)]
+    assert ways == sorted(ways)
+    assert ways[0] == 0
+    assert ways[60:] == [1] * 41
+
+
+def test_distortions_grow():
+    assert [DigitRecipe(growing=0.5).strength(done) for done in (0, 0.25, 0.5, 1)] == [0, 0.5, 1, 1]
+    assert DigitRecipe(growing=0).strength(0) == 1
