@@ -23,12 +23,13 @@ from scipy.stats import circmean, circstd
 from torch import Tensor
 
 from engine.spatial.digits_model import DigitModel, Reading
-from engine.spatial.distortions import DIGIT, Pose, Task, clutter, place
+from engine.spatial.distortions import DIGIT, Pose, Task, clutter, place, random_pose
 from engine.spatial.transforms import Family, ThinPlateSpline, control_points
 
 BATCH = 500
 SEED = 7  # of the distractors, the same at each value
 CLUTTER = 6  # distractors of TC
+FOLLOWED = 4  # times that each digit is drawn to see which transformer follows it
 
 # what is varied -> (lowest, highest, number of values) that are tried
 TRIED = MappingProxyType({"angle": (-180.0, 180.0, 37), "scale": (0.4, 1.6, 25), "shift": (-20.0, 20.0, 41)})
@@ -126,6 +127,26 @@ def _summary(found: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         return tuple(measure(away, high=180, low=-180, axis=1) for measure in (circmean, circstd))
     away = found[1:] / found[0].clip(1e-6) if name == "scale" else found[1:] - found[0]
     return away.mean(1), away.std(1)
+
+
+def followed(model: DigitModel, images: np.ndarray) -> np.ndarray:
+    """(K, 2): the correlation of where each of K transformers looks with where either digit of a sum lies.
+
+    images: (N, 28, 28) uint8; pairs of them are turned, scaled and moved `FOLLOWED` times. Mean of the correlations in
+    x and in y of the grid's middle with the digit's. Raises ValueError for a task of one digit.
+    """
+    if not model.task.pairs:
+        raise ValueError("There is one digit, so there is no other to follow.")
+    dice, size = torch.Generator().manual_seed(SEED), model.task.size
+    digits = torch.tensor(images).float().div(255).repeat(FOLLOWED, 1, 1)
+    poses = [random_pose(digits, dice, size) for _ in range(2)]
+    orders = [torch.randperm(len(digits), generator=dice) for _ in range(2)]
+    pictures = torch.cat([place(digits[order], pose, size) for order, pose in zip(orders, poses, strict=True)], 1)
+    lies = np.stack([torch.stack([pose.x, pose.y], 1).numpy() for pose in poses])  # (2, N, 2)
+    read = model.read(pictures.numpy())
+    looks = [linear_part(t.family, theta)[1] for t, theta in zip(model.net.transformers, read.theta, strict=True)]
+    return np.array([[np.mean([np.corrcoef(look[:, i], lie[:, i])[0, 1] for i in range(2)]) for lie in lies]
+                     for look in looks])  # fmt: skip
 
 
 def linear_part(family: Family, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -44,6 +44,7 @@ LARGE, MIDDLE, SMALL = 336, 168, 112  # pixels of a tile's side
 ROOM = 280  # pixels for charts
 HEAD = 24  # pixels above the tiles of a sum
 TOP = 5  # sums in a table
+INNER = 0.5  # of grids of a sum their middle half is drawn: where they zoom out their edge lies outside the picture
 UP = np.array([[0.0, 0.0], [0.0, -1.0]])
 
 
@@ -103,8 +104,8 @@ def learning_trace(model: DigitModel, pictures: np.ndarray, labels: np.ndarray, 
 
 
 def sum_trace(model: DigitModel, picture: np.ndarray, plain: DigitModel | None = None) -> Trace:
-    """Two digits in two channels (2, S, S) and their sum: both transformers' outlines on both channels, the first blue,
-    the second orange; beside them what each cut out of both channels."""
+    """Two digits in two channels (2, S, S) and their sum: the middle half of both transformers' grids on both channels,
+    the first blue, the second orange; beside them what each cut out of both channels."""
     read = model.read(picture[None])
     columns = {"transformers": read.chances[0]}
     if plain is not None:
@@ -121,15 +122,16 @@ def sum_trace(model: DigitModel, picture: np.ndarray, plain: DigitModel | None =
     image = lettered(image, [(words, sheet.box(0, i)[0] + 4, 2, colour) for i, (words, colour) in enumerate(heads)])
     looks, sees = image, image.copy()
     for k, theta in enumerate(read.theta):
-        edge = outline(model.net.transformers[k].family, theta[0], size)
+        edge = outline(model.net.transformers[k].family, theta[0], size, INNER)
         strokes = [(sheet.shifted(edge, size, row, 0), (BLUE, ORANGE)[k], 3) for row in range(2)]
         looks = stroked(looks, strokes)
         for row in range(2):
             sheet.put(sees, row, k + 1, tile(read.crops[k][0, row], MIDDLE))
     sees[:, :MIDDLE] = looks[:, :MIDDLE]
     whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+    drawn = (Layer("image", "Outlines", looks, whole),)
     steps = (Step("Two digits", "Two digits, each turned, scaled and moved by itself, in two channels.", (), table),
-             Step("Where they look", held(model, read, picture), (Layer("image", "Outlines", looks, whole),), table),
+             Step("Where they look", "Each samples both channels; the middle half of their grids is drawn.", drawn, table),
              Step("What they see", _sentence(said), (Layer("image", "Outputs", sees, whole),), table))  # fmt: skip
     return Trace(image, model.card.asdict(), steps)
 
@@ -164,27 +166,19 @@ def finding_trace(model: FindModel, pictures: np.ndarray, centres: np.ndarray, c
     return Trace(image, model.card.asdict(), tuple(steps))
 
 
-def outline(family: Family, theta: np.ndarray, size: int) -> np.ndarray:
-    """(N, 2): the output's edge, and a line from its centre up, on an input of `size` pixels, in its pixel frame."""
-    edge = grid_lines(family, tuple(np.asarray(theta, float).tolist()), size, size, (1, 1))
-    up = family(torch.as_tensor(theta)[None].double(), torch.from_numpy(UP))[0].numpy()
+def outline(family: Family, theta: np.ndarray, size: int, reach: float = 1) -> np.ndarray:
+    """(N, 2): the output's edge, and a line from its centre up, on an input of `size` pixels, in its pixel frame.
+
+    reach: of the output only the middle, from -reach to reach.
+    """
+    edge = grid_lines(family, tuple(np.asarray(theta, float).tolist()), size, size, (1, 1), reach=reach)
+    up = family(torch.as_tensor(theta)[None].double(), reach * torch.from_numpy(UP))[0].numpy()
     return np.concatenate([edge, (up + 1) / 2 * size, np.full((1, 2), np.nan)])
 
 
 def area(family: Family, theta: np.ndarray) -> float:
     """The area of the output's window (its affine part) as a share of the input's."""
     return float(abs(np.linalg.det(linear_part(family, theta[None])[0][0])))
-
-
-def held(model: DigitModel, read: Reading, picture: np.ndarray) -> str:
-    """How much of each channel's ink lies in each transformer's window, as a sentence."""
-    parts = []
-    for k, name in enumerate(("first", "second")[: len(read.theta)]):
-        pixel = area(model.net.transformers[k].family, read.theta[k][0]) * (model.task.size / DIGIT) ** 2
-        upper, lower = (min(100.0, 100 * pixel * float(read.crops[k][0, c].sum()) / max(float(picture[c].sum()), 1e-6))
-                        for c in range(2))  # fmt: skip
-        parts.append(f"the {name} holds {upper:.0f} % of the upper digit's ink and {lower:.0f} % of the lower's")
-    return _sentence("; ".join(parts))
 
 
 @dataclass(frozen=True)

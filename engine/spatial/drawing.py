@@ -35,15 +35,16 @@ CARD: Mapping[str, Any] = {"name": "sampling-grid", "title": "Sampling grid", "p
 
 
 def grid_lines(family: Family, theta: Theta, height: int, width: int, cells: tuple[int, int] = (8, 8),
-               align_corners: bool = False) -> np.ndarray:  # fmt: skip
+               align_corners: bool = False, reach: float = 1) -> np.ndarray:  # fmt: skip
     """(N, 2): the lines that divide the output into (across, down) cells, on an input of this size.
 
-    A row of nan after each line; a point that theta takes to no finite place is nan too.
+    A row of nan after each line; a point that theta takes to no finite place is nan too. reach: of the output only the
+    middle, from -reach to reach.
     """
-    along = torch.linspace(-1, 1, FINE, dtype=torch.float64)
+    along = torch.linspace(-reach, reach, FINE, dtype=torch.float64)
     lines = []
     for n, vertical in zip(cells, (True, False), strict=True):
-        for at in torch.linspace(-1, 1, n + 1, dtype=torch.float64):
+        for at in torch.linspace(-reach, reach, n + 1, dtype=torch.float64):
             pair = (at.expand(FINE), along) if vertical else (along, at.expand(FINE))
             lines.append(torch.stack(pair, -1))
     places = family(torch.tensor([theta], dtype=torch.float64), torch.cat(lines))[0]

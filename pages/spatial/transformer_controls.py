@@ -13,7 +13,7 @@ from pages.spatial.transformer_shown import FAMILIES
 from pages.spatial.transformer_source import counted, pad, sampled, uploaded, upright
 
 TASK_WORDS = {"R": "turned", "RTS": "turned, scaled, moved", "P": "in perspective", "E": "bent", "TC": "cluttered"}
-SOURCES = ("samples", "draw", "upload")
+SOURCES = ("pick", "draw", "upload")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,10 @@ def ask() -> Asked:
                         filter_mode=None, help="What was done to the digits that the networks saw.")  # fmt: skip
     family = st.pills("Transformer", list(FAMILIES), format_func=FAMILIES.get, default="affine", key="transformer",
                       required=True, bind="query-params")  # fmt: skip
-    source = st.segmented_control("Digit from", SOURCES, default=SOURCES[0], key="from", required=True, width="stretch",
+    source = st.segmented_control("Digit from", SOURCES, default=SOURCES[0], key="from", required=True,
                                   bind="query-params")  # fmt: skip
     task, seed, drawn = TASKS[name], 0, None
-    if source == "samples":
+    if source == "pick":
         digit, label = sampled()
     else:
         label, drawn = None, pad() if source == "draw" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 import torch
 
+from engine.spatial.curves import FOLLOWED, followed
 from engine.spatial.digits_model import DigitModel
 from engine.spatial.digits_trace import sum_trace
 from engine.spatial.distortions import TASKS
@@ -14,6 +15,7 @@ from pages.kit.viewer import viewer, viewer_panel
 from pages.spatial.transformer_shown import network, once
 
 MOST = 9999  # seeds in the URL
+SAMPLES = 10 * EACH
 
 
 @st.fragment
@@ -36,7 +38,17 @@ def add() -> None:
             f"**{upper} + {lower} = {upper + lower}.** Nobody told either transformer which digit is its own: "
             "only the sum was ever given. Both see both channels; each learns to look where it helps."
         )
-        st.caption("Appendix A.1. The first transformer's outline is blue, the second's orange; thin plate splines.")
+        st.markdown("#### Who follows whom")
+        moves = once("followed", (model.card.sha256,), lambda: followed(model, samples().images))
+        st.dataframe(
+            [
+                {"": name, "upper digit": f"{upper:.2f}", "lower digit": f"{lower:.2f}"}
+                for name, (upper, lower) in zip(("first", "second"), moves, strict=True)
+            ],
+            hide_index=True,
+        )
+        st.caption("Correlation of where a grid's middle lies with where a digit lies, over "
+                   f"{FOLLOWED * SAMPLES} pairs. Appendix A.1; thin plate splines, the first blue, the second orange.")  # fmt: skip
 
 
 def _digit(words: str, key: str, first: int) -> int:

@@ -12,7 +12,7 @@ from skimage.transform import AffineTransform, estimate_transform
 from torch import nn
 
 from engine.spatial.autoplay import autoplay, drawn_grid, loop, restlessness
-from engine.spatial.curves import TRAINED, TRIED, curve, linear_part, posed, rotation, tried
+from engine.spatial.curves import TRAINED, TRIED, curve, followed, linear_part, posed, rotation, tried
 from engine.spatial.digits_model import DigitModel
 from engine.spatial.distortions import TASKS, Pose
 from engine.spatial.samples import samples
@@ -187,3 +187,28 @@ def test_restlessness_counts_ink_that_changes():
 def _ten() -> tuple[np.ndarray, np.ndarray]:
     """A sample of each digit."""
     return samples().images[::10], samples().labels[::10]
+
+
+def test_each_transformer_follows_the_digit_that_it_is_told_of(monkeypatch):
+    """The first looks where the lower digit lies, the second nowhere in particular."""
+    model, poses = model_of("SUM", "affine"), []
+    real = __import__("engine.spatial.curves", fromlist=["place"]).place
+
+    def place(digits, pose, size):
+        poses.append(pose)
+        return real(digits, pose, size)
+
+    def told(x):
+        shift = torch.stack([poses[1].x, poses[1].y], 1) / 21
+        return torch.cat([torch.tensor([[1.0, 0.0]]).expand(len(x), 2), shift], 1)[:, [0, 1, 2, 1, 0, 3]]
+
+    monkeypatch.setattr("engine.spatial.curves.place", place)
+    first = model.net.transformers[0]
+    first.localise = nn.Module()
+    first.localise.forward = told
+    moves = followed(model, samples().images)
+    assert moves.shape == (2, 2)
+    assert moves[0, 1] == pytest.approx(1)
+    assert abs(moves[0, 0]) < 0.2
+    with pytest.raises(ValueError, match="no other to follow"):
+        followed(model_of("R", "affine"), samples().images)

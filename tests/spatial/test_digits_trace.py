@@ -11,7 +11,7 @@ import torch
 from engine import render
 from engine.spatial.colocal import HIT, SIZE, overlap
 from engine.spatial.contact import BLUE, GREEN, ORANGE, VERMILION, Chart, Sheet, tile
-from engine.spatial.digits_trace import area, finding_trace, held, learning_trace, outline, reading_trace, sum_trace
+from engine.spatial.digits_trace import area, finding_trace, learning_trace, outline, reading_trace, sum_trace
 from engine.spatial.transforms import FAMILIES
 from engine.trace import Trace
 from tests.spatial.untrained import find_model, model_of, pictures_of, scenes_of, with_past
@@ -34,6 +34,13 @@ def test_outline_goes_round_the_outputs_edge_and_says_up(family):
     assert kept.min(0) == pytest.approx([0, 0], abs=1e-4)
     assert kept.max(0) == pytest.approx([42, 42], abs=1e-4)
     assert kept[-2:] == pytest.approx(np.array([[21, 21], [21, 0]]), abs=1e-4)
+
+
+def test_the_middle_of_an_outline_is_half_as_large():
+    theta = np.array([0.5, 0.2, 0.1, -0.2, 0.6, 0.0])
+    whole, half = (outline(FAMILIES["affine"], theta, 42, reach) for reach in (1, 0.5))
+    middle = np.array([1.1, 1.0]) * 21
+    assert half - middle == pytest.approx((whole - middle) / 2, abs=1e-6, nan_ok=True)
 
 
 def test_area_is_the_determinant():
@@ -111,16 +118,6 @@ def test_a_sum_shows_two_grids_on_two_digits():
         for row in range(2):
             x, y, x1, y1 = map(int, Sheet(2, 3, 168, head=24).box(row, k + 1))
             assert np.array_equal(seen[y:y1, x:x1], tile(read.crops[k][0, row], 168))
-
-
-def test_ink_inside_a_window_that_is_the_whole_picture_is_all_of_it():
-    model, picture = model_of("SUM", "tps"), pictures_of("SUM")[0][0]
-    for transformer in model.net.transformers:
-        transformer.localise[-1].weight.zero_()
-    words = held(model, model.read(picture[None]), picture)
-    shares = [int(part.split()[-1]) for part in words.split(" %")[:-1]]
-    assert len(shares) == 4
-    assert shares == pytest.approx([100] * 4, abs=4)
 
 
 def test_boxes_are_green_exactly_where_they_hit():
