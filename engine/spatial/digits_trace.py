@@ -131,7 +131,7 @@ def sum_trace(model: DigitModel, picture: np.ndarray, plain: DigitModel | None =
     whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
     drawn = (Layer("image", "Outlines", looks, whole),)
     steps = (Step("Two digits", "Two digits, each turned, scaled and moved by itself, in two channels.", (), table),
-             Step("Where they look", "Each samples both channels; the middle half of their grids is drawn.", drawn, table),
+             Step("Where they look", "Each samples both channels. Drawn: the middle half of a grid.", drawn, table),
              Step("What they see", _sentence(said), (Layer("image", "Outputs", sees, whole),), table))  # fmt: skip
     return Trace(image, model.card.asdict(), steps)
 
