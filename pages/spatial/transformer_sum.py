@@ -48,7 +48,7 @@ def add() -> None:
             hide_index=True,
         )
         st.caption("Correlation of where a grid's middle lies with where a digit lies, over "
-                   f"{FOLLOWED * SAMPLES} pairs. Appendix A.1; thin plate splines, first blue, second orange.")  # fmt: skip
+                   f"{FOLLOWED * SAMPLES} pairs. Appendix A.1; splines, first blue, second orange.")  # fmt: skip
 
 
 def _digit(words: str, key: str, first: int) -> int:
