@@ -7,7 +7,7 @@ the array to the input tensor. `forward`: the network alone on that tensor, to l
 A captioner: `encode`: from the array to the Encoding. `beam1`, `beam3`, `beam5`: one word of the search for a caption
 of that width, which is the time of the whole search divided by its steps. `forced`: a whole caption of beam 3 after
 three wished words (the most frequent ones), of a picture that is encoded already.
-A network for digits: `read`: one picture of its own small size, from the array to everything that the page shows.
+A network for digits: `read`, or `find`: one picture of its own small size, from the array to all that the page shows.
 Peers: torchvision's networks with random weights, as a user would run them: eval, inference mode, NCHW.
 All contestants take turns in every round, so that a machine that slows down slows them all.
 Peak memory is the resident set of this process, Python and PyTorch and all models loaded so far included.
@@ -29,6 +29,7 @@ from torchvision.models import get_model
 
 from engine import tensors, zoo
 from engine.cards import ModelError
+from engine.spatial.colocal import SIZE as SCENE
 
 SIZE = (480, 640)  # rows, columns
 OURS = ("patches", "multiscale", "multiscale-classic", "recurrent", "fcn-scenes", "fcn-animals", "caption-plain",
@@ -85,7 +86,10 @@ def bench(names: Sequence[str] = (), *, tries: int = 30, size: tuple[int, int] =
 
 
 def _ours(model: Any, rgb: np.ndarray) -> Contestant:
-    """A captioner tells, a network for digits reads, all others segment."""
+    """A captioner tells, a network for digits reads or finds, all others segment."""
+    if hasattr(model, "find"):
+        scene = np.random.default_rng(0).random((1, 1, SCENE, SCENE), np.float32)
+        return Contestant({"find": lambda: model.find(scene)}, (SCENE, SCENE))
     if hasattr(model, "read"):
         return _reader(model)
     return _captioner(model, rgb) if hasattr(model, "tell") else _segmenter(model, rgb)

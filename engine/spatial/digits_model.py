@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from engine import zoo
-from engine.cards import Card
+from engine.cards import Card, ModelError
 from engine.spatial.distortions import TASKS, Task
 from engine.spatial.networks import DigitNet, Layout
+from engine.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,24 @@ class DigitModel:
             chances = look.logits.softmax(1)
         return Reading(chances.cpu().numpy(), *(tuple(t.cpu().numpy() for t in part)
                                                 for part in (look.theta, look.grids, look.crops)))  # fmt: skip
+
+    def trace(self, rgb: np.ndarray) -> Trace:
+        """What the network does with the one digit on a picture (H, W, 3) uint8, in MNIST's form on the task's canvas.
+
+        Raises ModelError where there is no digit to be seen, or the network wants two.
+        """
+        from engine.spatial.digits_trace import reading_trace
+        from engine.spatial.placing import KIND, UPRIGHT, draw
+        from engine.spatial.samples import from_upload
+
+        if self.task.pairs:
+            raise ModelError(f"{self.card.name} adds two digits: a picture of one is not enough for it.")
+        try:
+            digit = np.rint(255 * from_upload(rgb)).astype(np.uint8)
+        except ValueError as error:
+            raise ModelError(str(error)) from error
+        canvas = draw(digit, self.task, UPRIGHT[KIND[self.task.name]])
+        return reading_trace(self, canvas[None].astype(np.float32) / 255)
 
 
 def build(card: Card, device: str = "cpu") -> DigitModel:

@@ -7,13 +7,14 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine import zoo
-from engine.cards import Card
+from engine.cards import Card, ModelError
 from engine.data.mnist import Digits
 from engine.spatial.colocal import HIT, SIZE, Finder, overlap, scenes
 from engine.spatial.digits_evaluate import BATCH, SEED
@@ -39,6 +40,10 @@ class FindModel:
         device = next(finder.parameters()).device
         with torch.inference_mode():
             return finder.centres(torch.as_tensor(pictures, dtype=torch.float32, device=device)).cpu().numpy()
+
+    def trace(self, rgb: np.ndarray) -> NoReturn:
+        """Raises ModelError: one picture shares nothing. See `engine.spatial.digits_trace.finding_trace`."""
+        raise ModelError(f"{self.card.name} finds what pictures share: the app shows it, one picture is not enough.")
 
 
 def found_share(finder: Finder, task: str, digits: Digits) -> dict[str, float]:

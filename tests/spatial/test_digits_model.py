@@ -10,8 +10,10 @@ from engine.data.mnist import Digits
 from engine.spatial.digits_evaluate import error_rate, evaluate_digits
 from engine.spatial.distortions import TASKS
 from engine.spatial.networks import DigitNet, Layout
+from engine.spatial.samples import from_upload, samples
 from engine.train.running import Snapshots
 from tests.conftest import card_of, shaken
+from tests.spatial.untrained import find_model, model_of
 
 
 @pytest.fixture
@@ -54,6 +56,29 @@ def test_it_says_what_its_network_says(assets):
     assert not np.allclose(model.read(x, 0).chances, model.read(x, 1).chances)
     with pytest.raises(IndexError):
         model.read(x, 2)
+
+
+@pytest.mark.parametrize("task", ["R", "RTS", "P", "E", "TC"])
+def test_a_picture_of_a_digit_is_traced_on_the_canvas(task):
+    """A digit drawn large in dark ink on light paper is found, and the answer is the one of the canvas."""
+    model, digit = model_of(task, "affine"), samples().images[40]
+    paper = np.repeat(np.kron(255 - digit, np.ones((6, 6), np.uint8))[..., None], 3, 2)
+    trace = model.trace(np.pad(paper, ((40, 10), (10, 90), (0, 0)), constant_values=255))
+    assert [step.title for step in trace.steps] == ["Where it looks", "What it sees"]
+    canvas = np.rint(255 * from_upload(paper)).astype(np.uint8)
+    room = TASKS[task].size - 28
+    canvas = np.pad(canvas, (room // 2, room - room // 2))[None, None].astype(np.float32) / 255
+    answers = model.read(canvas).chances[0]
+    assert [row[1] for row in trace.steps[0].table.rows] == pytest.approx(answers.tolist(), abs=0.02)
+
+
+def test_a_picture_that_cannot_be_traced_is_told():
+    with pytest.raises(ModelError, match=r"^[A-Z].*\.$"):
+        model_of("R", "affine").trace(np.full((40, 40, 3), 200, np.uint8))
+    with pytest.raises(ModelError, match="adds two digits"):
+        model_of("SUM", "tps").trace(np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(ModelError, match="one picture is not enough"):
+        find_model().trace(np.zeros((40, 40, 3), np.uint8))
 
 
 def test_two_digits_have_two_grids(assets):
