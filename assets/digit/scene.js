@@ -138,6 +138,7 @@ export class Scene {
     this.layer.hidden = mode !== "place";
     if (mode === "draw") {
       this.line(context, FRAME.map(([x, y]) => [(x * INNER) / DIGIT, (y * INNER) / DIGIT]), "rgba(255, 255, 255, 0.35)", 1, [4, 4]);
+      if (owner.drawing.pad.blank) this.write(context, "Draw a digit here");
       return;
     }
     if (mode === "place") this.line(context, this.edge(), "rgba(255, 255, 255, 0.5)", 1.2, [5, 4]);
@@ -180,6 +181,13 @@ export class Scene {
     context.setLineDash(dashes);
     context.stroke(path);
     context.setLineDash([]);
+  }
+
+  /** Words in the middle of the pane. */
+  write(context, words) {
+    Object.assign(context, { fillStyle: "rgba(255, 255, 255, 0.75)", textAlign: "center", textBaseline: "middle" });
+    context.font = `${Math.round(this.pane.width / 18)}px sans-serif`;
+    context.fillText(words, this.pane.width / 2, this.pane.height / 2);
   }
 
   placeHandles() {

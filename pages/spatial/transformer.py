@@ -26,7 +26,7 @@ LIVE = f"{KEY}_digit"
 def frame() -> Frame:
     """The head; below it the live digit and the side column."""
     head = st.container(horizontal=True, vertical_alignment="top")
-    return Frame(head, *st.columns([3.2, 1], gap="medium"))
+    return Frame(head, *st.columns([3, 1], gap="medium"))
 
 
 @st.fragment

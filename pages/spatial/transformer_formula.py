@@ -15,6 +15,9 @@ from pages.spatial.transformer_shown import Shown
 
 def live_formula(shown: Shown) -> None:
     """The module's four stages with this digit's numbers."""
+    if not shown.picture.any():
+        st.info("There is no digit yet: draw or upload one, and its numbers stand here.")
+        return
     transformer, read, size = shown.model.net.transformers[0], shown.reading, shown.model.task.size
     theta = tuple(read.theta[0][0].tolist())
     parameters = sum(p.numel() for p in transformer.localise.parameters())

@@ -51,6 +51,9 @@ def what_you_see(shown: Shown) -> None:
         "sampler all have gradients, so the whole is trained by backpropagation, without reinforcement learning "
         "(slides 126-131)."
     )
+    if not shown.picture.any():
+        st.info("There is no digit yet: draw or upload one, and what both networks make of it stands here in numbers.")
+        return
     family, theta = shown.model.net.transformers[0].family, shown.reading.theta[0]
     angle = float(rotation(linear_part(family, theta)[0])[0])
     numbers = {

@@ -188,6 +188,7 @@ def test_a_drawn_digit_is_read_and_then_turned(visit):
     page = visit("RTS", "&from=draw")
     assert page.get_attribute(".digit", "data-mode") == "draw"
     assert page.evaluate(f"{D}.frame") is None, "nothing to read yet"
+    assert (canvas(page, "scene")[:, :, :3].min(-1) > 150).any(), "a blank pad says what it is for"
     box = page.locator(".pane.input").bounding_box()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
     page.mouse.down()

@@ -147,10 +147,13 @@ def test_uploads_become_digits_or_a_sentence(page, shown):
     assert not page.exception
     assert "Upload" in page.info[0].value
     assert shown[-1]["live"] is None, "a blank picture is not asked about"
+    assert any("no digit yet" in info.value for info in page.info)
+    assert not page.metric, "no numbers of nothing"
     paper = 255 - np.kron(np.pad(FOUR, 10), np.ones((6, 6), np.uint8))
     page.file_uploader[0].upload("four.png", png(paper), "image/png").run()
     assert not page.exception
     assert not page.info
+    assert page.metric
     assert shown[-1]["live"] is not None
     assert shown[-1]["truth"] is None
     for data, words in ((png(np.full((90, 90), 240, np.uint8)), "no clear ink"), (b"nonsense", "not a PNG")):
