@@ -15,16 +15,19 @@ import streamlit as st
 from engine.attention.beams import BeamTree, beam_tree, path, tellings
 from pages.attention.captions_charts import COLOURS, QUIET
 from pages.attention.captions_controls import Asked
-from pages.attention.captions_sides import Side, once
+from pages.attention.captions_sides import Side
 from pages.kit.charts import HEIGHT
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer
 
 
 def beams(side: Side, asked: Asked) -> None:
     """The tree, the captions that ended, and the maps of the one that is chosen."""
     width = max(asked.beam, 2)
-    found = once("tree", (*side.owner, width), lambda: beam_tree(side.model, side.encoding, width, side.telling.wish))
-    ends = once("ends", (*side.owner, width), lambda: tellings(side.model, side.encoding, found))
+    found = once(
+        "captions_tree", (*side.owner, width), lambda: beam_tree(side.model, side.encoding, width, side.telling.wish)
+    )
+    ends = once("captions_ends", (*side.owner, width), lambda: tellings(side.model, side.encoding, found))
     if not ends:
         st.info("No caption ended: a search finds no way on from a word that it does not know.")
         return
@@ -36,7 +39,9 @@ def beams(side: Side, asked: Asked) -> None:
                           format_func=captions.__getitem__, key=f"{side.key}_hypothesis")  # fmt: skip
     st.plotly_chart(tree(found, side.model.word, found.finished[choice]), key="beam_tree",
                     alt="Tree of the captions that beam search followed")  # fmt: skip
-    told = once("hypothesis", (*side.owner, width, choice), lambda: side.model.trace(side.encoding, ends[choice]))
+    told = once(
+        "captions_hypothesis", (*side.owner, width, choice), lambda: side.model.trace(side.encoding, ends[choice])
+    )
     viewer(told, "captions_hypothesis", start=1, words=True)
 
 

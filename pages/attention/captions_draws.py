@@ -13,9 +13,10 @@ from engine.attention import chances
 from engine.attention.chances import Draws
 from engine.cards import ModelError
 from pages.attention.captions_charts import COLOURS, QUIET
-from pages.attention.captions_sides import Side, once
+from pages.attention.captions_sides import Side
 from pages.kit import models
 from pages.kit.charts import HEIGHT
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer
 
 HARD = "caption-hard"
@@ -42,8 +43,10 @@ def draws(side: Side) -> None:
         return
     owner = (side.owner[1], side.owner[2], state["seed"], state["count"])
     bar = st.progress(0.0, "Captions that have ended ...")
-    made = once("draws", owner, lambda: chances.draw(model, side.encoding, state["count"], state["seed"], bar.progress))
-    trace = once("cloud", owner, lambda: chances.trace(model, side.encoding, made))
+    made = once(
+        "captions_draws", owner, lambda: chances.draw(model, side.encoding, state["count"], state["seed"], bar.progress)
+    )
+    trace = once("captions_cloud", owner, lambda: chances.trace(model, side.encoding, made))
     bar.empty()
     left, right = st.columns(2)
     with left:

@@ -10,8 +10,9 @@ import streamlit as st
 from engine import render
 from engine.attention.health import health, maps, warning
 from pages.attention import captions_charts
-from pages.attention.captions_sides import Side, once
+from pages.attention.captions_sides import Side
 from pages.kit import charts
+from pages.kit.keeping import once
 
 
 def what_you_see(sides: Sequence[Side]) -> None:
@@ -44,7 +45,7 @@ def what_you_see(sides: Sequence[Side]) -> None:
 def all_words(sides: Sequence[Side]) -> None:
     """The paper's figure: the map of each word side by side, for a slide."""
     for side in sides:
-        png = once("sheet", side.owner, lambda side=side: render.sheet(side.trace), "Drawing all words ...")
+        png = once("captions_sheet", side.owner, lambda side=side: render.sheet(side.trace), "Drawing all words ...")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{side.kind}**", width="content")
             st.download_button("Sheet (PNG)", png, f"saccade-{side.model.card.name}-words.png", "image/png",

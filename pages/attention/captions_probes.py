@@ -20,7 +20,8 @@ from engine.attention.nudging import Nudge, nudge
 from engine.trace import Trace
 from pages.attention import captions_charts as charts
 from pages.attention.captions_controls import sharpness_at
-from pages.attention.captions_sides import Side, once
+from pages.attention.captions_sides import Side
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer, viewer_panel
 
 PLACES = tuple(np.linspace(0, 2, 9).tolist())  # of the slider of sharpness
@@ -40,7 +41,7 @@ def sharpen(side: Side) -> None:
         wish = replace(side.telling.wish, temperature=0.0, painted={})
         return [side.model.tell(side.encoding, replace(wish, sharpness=sharpness_at(p), beam=1)) for p in PLACES]
 
-    found = once("sharpen", side.owner, make, "Telling it with other sharpness ...")
+    found = once("captions_sharpen", side.owner, make, "Telling it with other sharpness ...")
     entropies = [float(np.mean([told.entropy for told in one.words])) for one in found]
     log_ps = [one.log_p / len(one.words) for one in found]
     left, right = st.columns([1, 1])
@@ -65,7 +66,7 @@ def _nudge(side: Side) -> None:
         cell = int(st.number_input("Cell, 0 to 195 row by row", 0, len(p) - 1, int(p.argmax()), width=200,
                                    key=f"cell_{hash((side.owner, number))}"))  # fmt: skip
         delta = st.slider("Move its p by", -0.2, 0.2, 0.05, 0.01, key="delta", width=320)
-    made: Nudge = once("nudge", (side.owner, number, cell, delta),
+    made: Nudge = once("captions_nudge", (side.owner, number, cell, delta),
                        lambda: nudge(side.model, side.encoding, side.telling, number, cell, delta))  # fmt: skip
     effects = {"soft": made.soft, "argmax": made.argmax}
     st.dataframe([{"": name, "‖dz‖ predicted": f"{e.predicted:.6f}", "‖Δz‖ measured": f"{e.measured:.6f}",
@@ -80,8 +81,11 @@ def _nudge(side: Side) -> None:
 
 def faithful(side: Side) -> None:
     """What the places looked at were worth to each word."""
-    drops = once("faithful", side.owner, lambda: faithfulness(side.model, side.encoding, side.telling, draws=20),
-                 "Blanking cells ...")  # fmt: skip
+
+    def make() -> list:
+        return faithfulness(side.model, side.encoding, side.telling, draws=20)
+
+    drops = once("captions_faithful", side.owner, make, "Blanking cells ...")
     series = {"its own top tenth": [d.top for d in drops], "random tenths": [d.random for d in drops],
               "attention uniform": [d.uniform for d in drops]}  # fmt: skip
     st.plotly_chart(charts.bars([side.words[d.number] for d in drops], series, "Drop of log p, nats"), key="faithful",
@@ -100,10 +104,10 @@ def cell_field(side: Side) -> None:
     """What the most attended cell of a word sees."""
     number = ask_word(side, "field")
     place = int(maps(side.telling)[number].argmax())
-    step = once("field", (side.owner[1], side.owner[2], place),
+    step = once("captions_field", (side.owner[1], side.owner[2], place),
                 lambda: field_step(side.model, side.encoding, place),
                 "Following the gradient back to the picture ...")  # fmt: skip
-    shown = once("field_trace", (side.owner[1], side.owner[2], place),
+    shown = once("captions_field_trace", (side.owner[1], side.owner[2], place),
                  lambda: Trace(side.encoding.rgb, side.model.card.asdict(), (step,)))  # fmt: skip
     left, right = st.columns([1.6, 1])
     with left:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from engine.attention.captions_model import CaptionModel, Encoding
 from engine.attention.telling import Telling
@@ -15,11 +12,10 @@ from engine.trace import Trace
 from pages.attention.captions_controls import Asked
 from pages.attention.captions_painting import covered, look_at
 from pages.kit import models
+from pages.kit.keeping import once
 from pages.kit.picker import Chosen
 from pages.kit.rooms import CAPTIONS
 from pages.kit.viewer import Painted
-
-KEPT = 12  # answers of each kind in one visit
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +54,4 @@ def tell(key: str, model: CaptionModel, chosen: Chosen, asked: Asked, painting: 
         trace = replace(model.trace(encoding, telling), image=chosen.rgb)
         return Side(key, model, encoding, telling, trace, owner)
 
-    return once("told", (key, *owner), make)
-
-
-def once(name: str, owner: tuple, make: Callable[[], Any], waiting: str = "") -> Any:
-    """`make()`, kept for the visit under (name, owner), the last `KEPT` of a name. waiting: said while it is made."""
-    kept: dict[tuple, Any] = st.session_state.setdefault(f"captions_kept_{name}", {})
-    if owner not in kept:
-        if waiting:
-            with st.spinner(waiting):
-                kept[owner] = make()
-        else:
-            kept[owner] = make()
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
-    return kept[owner]
+    return once("captions_told", (key, *owner), make)

@@ -13,8 +13,9 @@ from engine.spatial.descent_steps import trace
 from engine.spatial.drawing import CARD
 from engine.spatial.presets import presets
 from engine.spatial.theta import Theta, TransformError, moved
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer, viewer_panel
-from pages.spatial.grid_seen import Seen, once
+from pages.spatial.grid_seen import Seen
 
 MOVED = "the same, moved by"
 RATES = (0.005, 0.01, 0.02, 0.05)
@@ -35,7 +36,9 @@ def learn(seen: Seen) -> None:
         return
     with left:
         found = _descent(seen, target, course)
-        shown = once("learnt", (*seen.owner, target, course), lambda: trace(found, seen.rgb, CARD))
+        shown = once(
+            "grid_learnt", (*seen.owner, target, course), lambda: trace(found, seen.rgb, CARD), "Drawing it ..."
+        )
         st.markdown(_said(found))
         viewer(shown, "grid_learn", start=0)
         st.plotly_chart(_curves(found), key="learn_curves", alt="Loss and distance over the steps")
@@ -80,7 +83,7 @@ def _ask_course() -> Course:
 
 
 def _descent(seen: Seen, target: Theta, course: Course) -> Descent:
-    return once("descent", (*seen.owner, target, course),
+    return once("grid_descent", (*seen.owner, target, course),
                 lambda: descend(seen.rgb, seen.family, seen.theta, target, course), "Going downhill ...")  # fmt: skip
 
 

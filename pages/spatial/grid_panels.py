@@ -12,12 +12,13 @@ from engine.spatial.drawing import both_ways, grid_svg, morph
 from engine.spatial.mapping import folds, forward, jacobian
 from engine.spatial.sampling import explain, outside, sample
 from engine.spatial.transforms import ThinPlateSpline, sampling_grid, target_points
+from pages.kit.keeping import once
 from pages.kit.page import code, export
 from pages.kit.viewer import viewer, viewer_panel
 from pages.spatial.grid_learn import learn
 from pages.spatial.grid_paper import live_formula, paper
 from pages.spatial.grid_pixels import half_a_pixel
-from pages.spatial.grid_seen import KEY, Seen, once
+from pages.spatial.grid_seen import KEY, Seen
 
 FRAMES = 16  # of the animation from the identity to theta
 
@@ -67,7 +68,7 @@ def which_way(seen: Seen) -> None:
         pushed = forward(seen.rgb, seen.family, seen.numbers, height, width, seen.sampling.align_corners)
         return pushed, both_ways(seen.rgb, sample(seen.rgb, seen.grid, seen.sampling), pushed)
 
-    pushed, trace = once("ways", seen.owner, make, "Pushing each pixel ...")
+    pushed, trace = once("grid_ways", seen.owner, make, "Pushing each pixel ...")
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
         viewer(trace, "grid_ways")

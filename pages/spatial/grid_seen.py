@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import streamlit as st
 import torch
 from torch import Tensor
 
@@ -16,7 +13,6 @@ from engine.spatial.sampling import Sampling
 from engine.spatial.theta import Theta
 from engine.spatial.transforms import Family, sampling_grid
 
-KEPT = 12  # answers of each kind in one visit
 KEY = "grid"
 
 
@@ -46,14 +42,3 @@ class Seen:
     def grid(self) -> Tensor:
         """(H, W, 2) float64: where each output pixel is sampled."""
         return sampling_grid(self.family, self.numbers[None], *self.rgb.shape[:2], self.sampling.align_corners)[0]
-
-
-def once(name: str, owner: tuple, make: Callable[[], Any], waiting: str = "One moment ...") -> Any:
-    """`make()`, kept for the visit under (name, owner), the last `KEPT` of a name. waiting: said while it is made."""
-    kept: dict[tuple, Any] = st.session_state.setdefault(f"grid_kept_{name}", {})
-    if owner not in kept:
-        with st.spinner(waiting):
-            kept[owner] = make()
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
-    return kept[owner]

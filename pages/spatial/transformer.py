@@ -12,12 +12,13 @@ from engine.spatial.digits_model import DigitModel
 from engine.spatial.placing import draw
 from pages.kit.digit import Shown as Live
 from pages.kit.digit import digit, digit_id, moved
+from pages.kit.keeping import once
 from pages.kit.page import Frame, export, tabs
 from pages.kit.rooms import TRANSFORMER
 from pages.spatial.transformer_controls import Asked, ask
 from pages.spatial.transformer_hand import Hand, in_hand, pieces_of, take, write_url
 from pages.spatial.transformer_panels import builders, trace_of
-from pages.spatial.transformer_shown import KEY, Shown, network, once
+from pages.spatial.transformer_shown import KEY, Shown, network
 from pages.spatial.transformer_source import pad, upright
 
 LIVE = f"{KEY}_digit"
@@ -77,7 +78,9 @@ def canvas(asked: Asked, hand: Hand) -> np.ndarray:
 def video(asked: Asked, model: DigitModel, plain: DigitModel | None) -> Film:
     """Autoplay of the digit in hand."""
     owner = (model.card.sha256, plain and plain.card.sha256, digit_id(asked.digit))
-    return once("video", owner, lambda: autoplay(model, plain, asked.digit), "Asking both networks 72 times ...")
+    return once(
+        "transformer_video", owner, lambda: autoplay(model, plain, asked.digit), "Asking both networks 72 times ..."
+    )
 
 
 look()

@@ -10,8 +10,9 @@ from engine.spatial.digits_trace import finding_trace
 from engine.spatial.finding_model import FindModel
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer, viewer_panel
-from pages.spatial.transformer_shown import network, once
+from pages.spatial.transformer_shown import network
 from pages.spatial.transformer_sum import shaken
 
 TASKS = {"T": "moved", "TC": "moved, cluttered"}
@@ -32,7 +33,7 @@ def find() -> None:
         model = network(f"digits-find-{task.lower()}")
         if model is None:
             return
-        trace = once("finding", (model.card.sha256, digit, seed), lambda: searched(model, digit, seed),
+        trace = once("transformer_finding", (model.card.sha256, digit, seed), lambda: searched(model, digit, seed),
                      "Asking each snapshot ...")  # fmt: skip
         viewer(trace, f"digits_find_{task}")
     with right:

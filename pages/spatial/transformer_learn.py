@@ -10,8 +10,9 @@ from engine.spatial.digits_model import DigitModel
 from engine.spatial.digits_trace import learning_trace
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer, viewer_panel
-from pages.spatial.transformer_shown import network, once
+from pages.spatial.transformer_shown import network
 
 TASKS = ("RTS", "TC")  # that ship with their snapshots
 SHOWN = 12  # digits
@@ -29,7 +30,7 @@ def learn() -> None:
         model = network(f"digits-{task.lower()}-affine")
         if model is None:
             return
-        trace = once("learning", (model.card.sha256,), lambda: watched(model), "Asking each snapshot ...")
+        trace = once("transformer_learning", (model.card.sha256,), lambda: watched(model), "Asking each snapshot ...")
         viewer(trace, f"digits_learn_{task}", start=0)
     with right:
         viewer_panel(f"digits_learn_{task}")

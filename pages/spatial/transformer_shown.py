@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -16,7 +15,6 @@ from engine.spatial.digits_model import DigitModel, Reading
 from pages.kit import models
 
 KEY = "transformer"
-KEPT = 12  # answers of each kind in one visit
 FAMILIES = {"affine": "affine", "projective": "projective", "tps": "thin plate spline"}
 
 
@@ -63,14 +61,3 @@ def network(name: str, say: bool = True) -> Any | None:
         if say:
             st.warning(str(error))
         return None
-
-
-def once(name: str, owner: tuple, make: Callable[[], Any], waiting: str = "One moment ...") -> Any:
-    """`make()`, kept for the visit under (name, owner), the last `KEPT` of a name. waiting: said while it is made."""
-    kept: dict[tuple, Any] = st.session_state.setdefault(f"{KEY}_kept_{name}", {})
-    if owner not in kept:
-        with st.spinner(waiting):
-            kept[owner] = make()
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
-    return kept[owner]

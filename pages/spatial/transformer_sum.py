@@ -11,8 +11,9 @@ from engine.spatial.digits_trace import sum_trace
 from engine.spatial.distortions import TASKS
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
+from pages.kit.keeping import once
 from pages.kit.viewer import viewer, viewer_panel
-from pages.spatial.transformer_shown import network, once
+from pages.spatial.transformer_shown import network
 
 MOST = 9999  # seeds in the URL
 SAMPLES = 10 * EACH
@@ -31,7 +32,7 @@ def add() -> None:
         if model is None:
             return
         owner = (model.card.sha256, plain and plain.card.sha256, upper, lower, seed)
-        viewer(once("sum", owner, lambda: summed(model, plain, upper, lower, seed)), "digits_sum")
+        viewer(once("transformer_sum", owner, lambda: summed(model, plain, upper, lower, seed)), "digits_sum")
     with right:
         viewer_panel("digits_sum")
         st.markdown(
@@ -39,7 +40,12 @@ def add() -> None:
             "only the sum was ever given. Both see both channels; each learns to look where it helps."
         )
         st.markdown("#### Who follows whom")
-        moves = once("followed", (model.card.sha256,), lambda: followed(model, samples().images))
+        moves = once(
+            "transformer_followed",
+            (model.card.sha256,),
+            lambda: followed(model, samples().images),
+            "Shaking 400 pairs ...",
+        )
         st.dataframe(
             [
                 {"": name, "upper digit": f"{upper:.2f}", "lower digit": f"{lower:.2f}"}
