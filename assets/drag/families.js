@@ -68,10 +68,19 @@ export function splineBasis(system, points, what = "value") {
 
 /** Points (N, 2) flat -> their places in the input (N, 2) flat, for a family with a matrix. */
 export function project(m, points, out = new Float64Array(points.length)) {
+  const [a, b, c, d, e, f] = m;
+  if (m[6] === 0 && m[7] === 0 && m[8] === 1) { // affine: nothing to divide by, and theta is too small to lead far away
+    for (let i = 0; i < points.length; i += 2) {
+      const x = points[i], y = points[i + 1];
+      out[i] = a * x + b * y + c;
+      out[i + 1] = d * x + e * y + f;
+    }
+    return out;
+  }
   for (let i = 0; i < points.length; i += 2) {
     const x = points[i], y = points[i + 1], w = m[6] * x + m[7] * y + m[8];
-    out[i] = Math.max(-FAR, Math.min(FAR, (m[0] * x + m[1] * y + m[2]) / w));
-    out[i + 1] = Math.max(-FAR, Math.min(FAR, (m[3] * x + m[4] * y + m[5]) / w));
+    out[i] = Math.max(-FAR, Math.min(FAR, (a * x + b * y + c) / w));
+    out[i + 1] = Math.max(-FAR, Math.min(FAR, (d * x + e * y + f) / w));
   }
   return out;
 }

@@ -138,11 +138,12 @@ export class InputPane {
       this.lines = new Points(gridLines(density));
     }
     const places = this.lines.follow(transform), inside = new Path2D(), border = new Path2D(), top = new Path2D();
-    const length = SEGMENTS + 1, count = places.length / 2 / length;
+    const length = SEGMENTS + 1, count = places.length / 2 / length, [halfX, halfY] = [pane.width / 2, pane.height / 2];
     for (let line = 0; line < count; line++) {
       const outer = line < 2 || line >= count - 2, path = line === 0 ? top : outer ? border : inside;
       for (let k = 0; k < length; k++) {
-        const i = 2 * (line * length + k), [x, y] = pane.toScreen([places[i], places[i + 1]]);
+        const i = 2 * (line * length + k);
+        const x = (places[i] / pane.reach + 1) * halfX, y = (places[i + 1] / pane.reach + 1) * halfY; // pane.toScreen
         if (k) path.lineTo(x, y);
         else path.moveTo(x, y);
       }
