@@ -36,9 +36,8 @@ def learn(seen: Seen) -> None:
         return
     with left:
         found = _descent(seen, target, course)
-        shown = once(
-            "grid_learnt", (*seen.owner, target, course), lambda: trace(found, seen.rgb, CARD), "Drawing it ..."
-        )
+        owner = (*seen.owner, target, course)
+        shown = once("grid_learnt", owner, lambda: trace(found, seen.rgb, CARD), "Drawing it ...")
         st.markdown(_said(found))
         viewer(shown, "grid_learn", start=0)
         st.plotly_chart(_curves(found), key="learn_curves", alt="Loss and distance over the steps")
@@ -111,8 +110,8 @@ def _curves(found: Descent) -> go.Figure:
 
 def _compare(seen: Seen, target: Theta, course: Course) -> None:
     """The same target three ways."""
-    ways = {"sharp": replace(course, blur=0.0, pyramid=False), f"blurred by {BLUR:g} px": replace(course, blur=BLUR,
-            pyramid=False), "pyramid": replace(course, blur=0.0, pyramid=True)}  # fmt: skip
+    ways = {name: replace(course, blur=blur, pyramid=name == "pyramid")
+            for name, blur in (("sharp", 0.0), (f"blurred by {BLUR:g} px", BLUR), ("pyramid", 0.0))}  # fmt: skip
     rows = []
     for name, way in ways.items():
         found = _descent(seen, target, way)
