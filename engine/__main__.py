@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import zoo
-from engine.cards import Card, ModelError
+from engine import registry, zoo
+from engine.cards import ModelError
 from engine.data import DataError
 from engine.images import ImageError, decode
 from engine.trace import TraceError
@@ -79,7 +79,7 @@ def models(options: argparse.Namespace) -> None:
     """Print each model's card in one line, or why there is none."""
     for name in zoo.names():
         try:
-            print(Card.read(name).line)
+            print(registry.card(name).line)
         except ModelError:
             print(f"{name} · not trained yet")
 
@@ -134,7 +134,7 @@ def bench(options: argparse.Namespace) -> None:
 
 def _load(name: str, device: str) -> Any:
     """The model called `name`; published weights are fetched first, with progress. Raises ModelError."""
-    if name in zoo.names() and "url" in (card := Card.read(name)).settings:
+    if name in zoo.names() and "url" in (card := registry.card(name)).settings:
         from engine.segmentation import published
 
         published.download(card, _percent())

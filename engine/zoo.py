@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from engine import registry
 from engine.cards import ASSETS, Card, ModelError
 
 # engine.spatial.distortions.TASKS and engine.train.digits.KINDS, here by name alone: this file imports no model
@@ -45,8 +46,8 @@ _BUILDERS = {
 
 
 def names() -> tuple[str, ...]:
-    """The models that `load` knows, in the order of the lecture."""
-    return tuple(_BUILDERS)
+    """The models that `load` knows, in the order of the lecture, then those that engineers registered."""
+    return (*_BUILDERS, *registry.entries())
 
 
 def load(name: str, device: str = "cpu") -> Any:
@@ -70,13 +71,15 @@ def keep_memory() -> None:
 @lru_cache(maxsize=64)
 def _load(name: str, device: str) -> Any:
     keep_memory()
-    if name not in _BUILDERS:
+    if name not in names():
         raise ModelError(f"There is no model called {name!r}; the models are {', '.join(names())}.")
-    return build(Card.read(name), device)
+    return build(registry.card(name), device)
 
 
 def build(card: Card, device: str = "cpu") -> Any:
     """The model that `card`, one of `names`, describes, with the weights that lie in assets. Raises ModelError."""
+    if entry := registry.entries().get(card.name):
+        return entry.build(card, device)
     module, function = _BUILDERS[card.name].split(":")
     return getattr(importlib.import_module(module), function)(card, device)
 

@@ -69,6 +69,10 @@ class FcnModel(Labelling):
         """(1, K, h/8, w/8) float32 logits with each stride scaled by its gain, strides 32, 16, 8."""
         return sum(g * part for g, part in zip(gains, encoding.parts, strict=True))
 
+    def scores(self, encoding: Encoding, variant: str | None = None) -> Tensor:
+        """(1, K, h/8, w/8) float32 logits of a variant; see `Labelling.scores`."""
+        return self.logits(encoding, VARIANTS[variant or self.usual])
+
     def labels(self, encoding: Encoding, gains: Gains = VARIANTS["8s"]) -> np.ndarray:
         """(H, W) uint8: the class of the highest logit at each pixel of the picture."""
         return tensors.to_labels(self.logits(encoding, gains), encoding.rgb.shape[:2])

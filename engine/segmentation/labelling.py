@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class Reading:
 
 
 class Labelling:
-    """A network on a device with its card; subclasses add `variants`, `encode`, `predict` and `trace`.
+    """A network on a device with its card; subclasses add `variants`, `encode`, `scores`, `predict` and `trace`.
 
     On CUDA it runs channels-last in bfloat16 (float16 where the chip has no bfloat16); scores are float32 again.
     """
@@ -44,6 +45,23 @@ class Labelling:
         self.card, self.device = card, torch.device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.colours = _COLOURS.get(card.settings.get("labels", ""), palette.voc(len(card.classes)))
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The variants that come from logits, which `scores` gives; all of them unless a model says otherwise."""
+        return self.variants
+
+    @property
+    def usual(self) -> str:
+        """The variant that stands for the model: `answer`, else the last."""
+        return self.answer or self.variants[-1]
+
+    def scores(self, encoding: Any, variant: str | None = None) -> Tensor:
+        """(1, K, h, w) float32 logits over the whole picture that `encode` gave `encoding` for.
+
+        variant: one of `scored`; None means `usual`. Raises KeyError for another one.
+        """
+        raise NotImplementedError
 
     def autocast(self) -> AbstractContextManager:
         """Half precision on CUDA, full precision elsewhere."""

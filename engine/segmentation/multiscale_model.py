@@ -52,6 +52,7 @@ class MultiScaleModel(Labelling):
 
     variants = ("single scale", "multi-scale", "superpixels", "cover")
     answer = "multi-scale"
+    scored = variants[:2]  # superpixels and cover choose among regions
     multiple = MULTIPLE
     network: Pyramid
 
@@ -75,6 +76,11 @@ class MultiScaleModel(Labelling):
     def logits(self, encoding: Encoding, gains: Gains = (1.0, 1.0, 1.0)) -> Tensor:
         """(1, K, h, w) float32 logits with each octave scaled by its gain, finest first."""
         return sum(g * part for g, part in zip(gains, encoding.parts, strict=True))
+
+    def scores(self, encoding: Encoding, variant: str | None = None) -> Tensor:
+        """(1, K, h, w) float32 logits of a variant; see `Labelling.scores`."""
+        single, many = self.scored
+        return {single: encoding.parts[0], many: self.logits(encoding)}[variant or self.usual]
 
     def probability(self, encoding: Encoding, tree: Tree, gains: Gains = (1.0, 1.0, 1.0)) -> np.ndarray:
         """(K, h, w) float32: class probabilities at each pixel of the picture that `tree` was made from."""

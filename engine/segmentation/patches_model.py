@@ -116,6 +116,10 @@ class PatchesModel(Labelling):
         x = tensors.to_input(rgb, size, self.device)
         return ((x[0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
+    def scores(self, encoding: Encoding, variant: str | None = None) -> Tensor:
+        """(1, K, h, w) float32 logits of a variant; see `Labelling.scores`."""
+        return dict(zip(self.variants, encoding.logits.values(), strict=True))[variant or self.usual]
+
     def labels(self, encoding: Encoding, window: int = USUAL) -> np.ndarray:
         """(H, W) uint8: the class of the highest logit at each pixel of the picture, looked at through `window`."""
         return tensors.to_labels(encoding.logits[window], encoding.rgb.shape[:2])

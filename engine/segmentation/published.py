@@ -179,6 +179,10 @@ class Published(Labelling):
             logits = self.network(x.flip(-1) if mirror else x).float()
         return logits.flip(-1) if mirror else logits
 
+    def scores(self, encoding: Encoding, variant: str | None = None) -> Tensor:
+        """(1, K, h/8, w/8) float32 logits; see `Labelling.scores`."""
+        return {"out": encoding.logits}[variant or "out"]
+
     def labels(self, encoding: Encoding) -> np.ndarray:
         """(H, W) uint8: the class of the highest logit at each pixel of the picture."""
         return tensors.to_labels(encoding.logits, encoding.rgb.shape[:2])

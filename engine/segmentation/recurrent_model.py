@@ -151,6 +151,10 @@ class RecurrentModel(Labelling):
         cells = (labels < self.network.classes)[:, None]
         return cells, self._certain(torch.where(cells[:, 0], labels, torch.zeros_like(labels)))
 
+    def scores(self, encoding: Encoding, variant: str | None = None) -> Tensor:
+        """(1, K, h, w) float32 logits of a pass from the empty start; see `Labelling.scores`."""
+        return dict(zip(self.variants, self.run(encoding).logits, strict=True))[variant or self.usual]
+
     def labels(self, encoding: Encoding, run: Run) -> np.ndarray:
         """(H, W) uint8: the answer of the last pass at each pixel of the picture."""
         return tensors.to_labels(run.logits[-1], encoding.rgb.shape[:2])

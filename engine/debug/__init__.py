@@ -1,0 +1,1 @@
+"""The debugging bench: why does a model fail on this picture?"""

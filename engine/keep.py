@@ -1,0 +1,77 @@
+"""A cache for all visitors that is bounded by bytes, and in which each value is made by one of those who want it.
+
+References
+1. cachetools, `LRUCache` with `getsizeof`: what was not used for longest goes first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+from torch import Tensor
+
+SMALL = 64  # bytes that anything counts at least
+
+
+def size_of(value: Any) -> int:
+    """Bytes that the arrays, tensors and bytes in `value` hold: through dataclasses, mappings and sequences."""
+    if isinstance(value, np.ndarray):
+        return SMALL + value.nbytes
+    if isinstance(value, Tensor):
+        return SMALL + value.numel() * value.element_size()
+    if isinstance(value, (bytes, str)):
+        return SMALL + len(value)
+    if isinstance(value, Mapping):
+        return SMALL + sum(map(size_of, value.values()))
+    if isinstance(value, (tuple, list)):
+        return SMALL + sum(map(size_of, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return SMALL + sum(size_of(getattr(value, field.name)) for field in fields(value))
+    return SMALL
+
+
+class Keep:
+    """Values by key, at most `most` bytes of them; safe among threads."""
+
+    def __init__(self, most: int) -> None:
+        self._values: LRUCache = LRUCache(most, getsizeof=size_of)
+        self._makers: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept now."""
+        return int(self._values.currsize)
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The value of `key`, made by `make()` where there is none; whoever wants it meanwhile waits for it.
+
+        A value larger than the whole cache is given but not kept. What `make` raises passes, and nothing is kept.
+        """
+        with self._lock:
+            if key in self._values:
+                return self._values[key]
+            maker = self._makers.setdefault(key, threading.Lock())
+        with maker:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+                with self._lock:
+                    if size_of(value) <= self._values.maxsize:
+                        self._values[key] = value
+            finally:
+                with self._lock:
+                    self._makers.pop(key, None)
+        return value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
