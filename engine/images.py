@@ -59,12 +59,13 @@ class Picture:
 
     rgb: (H, W, 3) uint8, contiguous and read-only.
     notes: what was done to the file, in short phrases.
-    key: SHA-256 of the file's bytes in hexadecimal.
+    key: SHA-256 of the file's bytes in hexadecimal. original: width and height of the file's picture, upright.
     """
 
     rgb: np.ndarray
     notes: tuple[str, ...] = ()
     key: str = ""
+    original: tuple[int, int] | None = None
     width: int = field(init=False)
     height: int = field(init=False)
 
@@ -152,9 +153,8 @@ def _check(image: Image.Image, name: str, data: bytes) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"This picture has {width} x {height} pixels; each side needs at least {MIN_SIDE}.")
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageError(
-            f"This picture has {width} x {height} pixels; one side may be at most {MAX_ASPECT} times the other."
-        )
+        most = f"one side may be at most {MAX_ASPECT} times the other"
+        raise ImageError(f"This picture has {width} x {height} pixels; {most}.")
 
 
 def _bytes_per_pixel(image: Image.Image, name: str, data: bytes) -> float:
@@ -201,7 +201,7 @@ def _decode(image: Image.Image, name: str, data: bytes, longest: int) -> Picture
         done.append(f"scaled from {size[0]}x{size[1]} to {small.width}x{small.height}")
     done += notes + (["transparency on white"] if white else []) + ([f"{depth} to 8-bit"] if depth else [])
     done += ["CMYK to RGB"] if image.mode == "CMYK" else []
-    return Picture(np.array(small), tuple(done), hashlib.sha256(data).hexdigest())
+    return Picture(np.array(small), tuple(done), hashlib.sha256(data).hexdigest(), size)
 
 
 def _fit(size: tuple[int, int], longest: int) -> tuple[int, int]:

@@ -48,6 +48,11 @@ class Keep:
         """Bytes that are kept now."""
         return int(self._values.currsize)
 
+    def peek(self, key: Hashable) -> Any | None:
+        """The value of `key` if it is here, else None."""
+        with self._lock:
+            return self._values.get(key)
+
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """The value of `key`, made by `make()` where there is none; whoever wants it meanwhile waits for it.
 

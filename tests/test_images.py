@@ -27,6 +27,7 @@ RGB = np.stack([X * 4, Y * 6, (X * 7 + Y * 3) % 256], -1).astype(np.uint8)
 GREY = ((X * 5 + Y * 11) % 256).astype(np.uint8)
 DEEP = ((X * 1237 + Y * 791) % 65536).astype(np.uint16)
 ALPHA = ((X * 4 + Y) % 256).astype(np.uint8)
+ORIENTATION = 274
 LOSSLESS = ("PNG", "BMP", "TIFF", "WEBP")
 
 
@@ -528,3 +529,11 @@ if __name__ == "__main__":
         size = max(decode(content).rgb.shape)
         print(json.dumps({"mib": peak() - start,
                           "longest": size}))  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "turn"), [((1600, 900), 1), ((1600, 900), 6), ((100, 60), 1)])
+def test_the_size_of_the_file_is_known_as_it_stands_upright(size, turn):
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[ORIENTATION] = turn
+    Image.new("RGB", size).save(out, "JPEG", exif=exif)
+    assert decode(out.getvalue()).original == (size if turn == 1 else size[::-1])

@@ -37,7 +37,8 @@ def card(page: PageInfo) -> None:
             st.image(str(thumbnail), width="stretch", alt=f"A trace of {page.title}")
         st.page_link(ROOT / page.path, label=f"**{page.title}**", icon=page.icon)
         st.markdown(page.claim)
-        st.caption(f"Slides {page.slides} · {page.paper}")
+        if page.source:
+            st.caption(page.source)
         for found in filter(None, map(models.card, page.models)):
             st.caption(found.line)
 

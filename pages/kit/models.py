@@ -1,11 +1,13 @@
-"""Models and what they made of a picture, kept for all visitors: keyed by content, bounded, never by person.
+"""Models and what they made of a picture, kept for all visitors: keyed by content, bounded by bytes, never by person.
 
 References
 1. Streamlit's cache_resource hands the same object to everybody: models are in eval mode, encodings are not changed.
+2. `engine.keep` and `pages.kit.queue`: what takes long runs in turn with everybody else's, and its result is kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,14 +16,19 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from engine import gallery
+from engine import gallery, registry
 from engine.cards import Card, ModelError
+from engine.keep import Keep
 from engine.metrics import boundary_band
 from engine.segmentation.scoring import with_truth
 from engine.trace import Trace
+from pages.kit import owned, queue, truths
 from pages.kit.picker import Chosen
 
-KEPT = 24  # encodings; one of a 640x480 picture holds about 2 MB
+# What models and parsers made of pictures; an encoding of 640x480 pixels holds about 2 MB.
+FOUND = Keep(192 * 2**20)
+PUBLISHED = ("fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
+BUNDLED = ("fcn-scenes", "fcn-animals", "multiscale", "recurrent", "patches")  # those that label pixels
 
 
 @st.cache_resource(show_spinner=False)
@@ -34,39 +41,59 @@ def _model(name: str) -> Any:
 
 
 def model(name: str) -> Any:
-    """The model called `name` on this machine's best device, with a spinner while it loads. Raises ModelError."""
+    """The model called `name`, this visit's own or one on the machine's best device, with a spinner while it loads.
+
+    Raises ModelError.
+    """
+    if name in owned.names():
+        return owned.get(name)
     with st.spinner("Loading the model ...", show_time=False):
         return _model(name)
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def _encoding(name: str, key: str, average: bool, _rgb: np.ndarray) -> Any:
-    return _model(name).encode(_rgb, average) if average else _model(name).encode(_rgb)
+def found(key: tuple, make: Callable[[], Any], waiting: str) -> Any:
+    """`make()`, kept for all visitors under `key`; where it must be made it waits its turn, and shows that."""
+    kept = FOUND.peek(key)
+    return queue.run(lambda: FOUND.get(key, make), waiting) if kept is None else kept
 
 
 def encoding(name: str, key: str, rgb: np.ndarray, average: bool = False) -> Any:
     """What the trunk of `name` makes of the picture `rgb` with content key `key` (sha256 or gallery name)."""
-    with st.spinner("The network looks at the picture ..."):
-        return _encoding(name, key, average, rgb)
-
-
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def _tree(key: str, settings: Any, _rgb: np.ndarray) -> Any:
-    from engine.segmentation.parsing import segment
-
-    return segment(_rgb, settings)
+    asked = model(name)
+    options = {"average": True} if average else {}
+    return found((name, key, average), lambda: asked.encode(rgb, **options), "The network looks at the picture ...")
 
 
 def tree(key: str, rgb: np.ndarray, settings: Any) -> Any:
     """Superpixels of the picture `rgb` with content key `key`, and their tree (`engine.segmentation.parsing`)."""
-    with st.spinner("Joining pixels into regions ..."):
-        return _tree(key, settings, rgb)
+    from engine.segmentation.parsing import segment
+
+    return found((key, settings), lambda: segment(rgb, settings), "Joining pixels into regions ...")
+
+
+def answer(name: str, chosen: Chosen, variant: str | None = None) -> Any:
+    """What a variant of the model `name` says about the image in hand (`engine.debug.answers.Answer`)."""
+    from engine.debug.answers import answer as asked
+
+    return asked(model(name), encoding(name, chosen.key, chosen.rgb), variant)
+
+
+def segmenters() -> tuple[str, ...]:
+    """The models that label pixels: ours, those that engineers registered, this visit's own, torchvision's."""
+    return (*BUNDLED, *more(), *PUBLISHED)
+
+
+def more() -> tuple[str, ...]:
+    """The models that label pixels beside those of the house: registered ones and this visit's own."""
+    return (*registry.registered(), *owned.names())
 
 
 def card(name: str) -> Card | None:
     """The card of a model, None where there is none yet."""
+    if name in owned.names():
+        return owned.get(name).card
     try:
-        return Card.read(name)
+        return registry.card(name)
     except ModelError:
         return None
 
@@ -114,7 +141,13 @@ def ask(choices: Sequence[str], key: str = "model") -> str:
 
 
 def truth(chosen: Chosen, card: Card) -> np.ndarray | None:
-    """(H, W) uint8 ground truth of the image in hand in the classes of `card`, None where nobody labelled it so."""
+    """(H, W) uint8 ground truth of the image in hand in the classes of `card`, None where nobody labelled it so.
+
+    What the visitor gave (`pages.kit.truths`) goes before what the gallery knows.
+    """
+    own = truths.get(chosen.key, tuple(card.classes))
+    if own is not None:
+        return own
     labels = card.settings.get("labels")
     return chosen.truth(labels) if chosen.truth and labels in gallery.LABELS else None
 
@@ -128,13 +161,13 @@ def against_truth(trace: Trace, chosen: Chosen, card: Card,
     known = truth(chosen, card)
     if known is None:
         return trace, None
-    return with_truth(trace, known, labels(), band(chosen.key, card.settings["labels"], known)), known
+    return with_truth(trace, known, labels(), band(known)), known
 
 
-@st.cache_resource(show_spinner=False, max_entries=KEPT)
-def band(key: str, labels: str, _truth: np.ndarray) -> np.ndarray:
-    """(H, W) bool: the boundary band of the ground truth of picture `key` in label set `labels`."""
-    return boundary_band(_truth)
+def band(truth: np.ndarray) -> np.ndarray:
+    """(H, W) bool: the boundary band of a ground truth (H, W) uint8."""
+    key = ("band", truth.shape, hashlib.sha256(truth.tobytes()).hexdigest())
+    return FOUND.get(key, lambda: boundary_band(truth))
 
 
 def _here(name: str) -> bool:

@@ -65,7 +65,7 @@ def title(page: PageInfo, card: Card | None) -> None:
             if card is not None:
                 with st.popover(card.line, type="tertiary", icon=":material/badge:", help="The model's card"):
                     card_text(card)
-        st.markdown(f":gray[{page.claim} Slides {page.slides} · {page.paper}]")
+        st.markdown(f":gray[{page.claim} {page.source}]")
 
 
 def card_text(card: Card) -> None:

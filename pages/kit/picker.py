@@ -50,6 +50,7 @@ class Chosen:
     key: names these pixels: the gallery's slug, or the SHA-256 of the file. slug: None for the user's own image.
     title: for an upload its file name, so never render it as HTML or Markdown. notice: what was done to the file.
     truth: label set -> (H, W) uint8 or None, see `engine.gallery.GalleryImage.truth`; None for the user's own image.
+    original: width and height of the file's picture as it stands upright, before it was scaled down.
     """
 
     rgb: np.ndarray = field(repr=False)
@@ -60,6 +61,11 @@ class Chosen:
     truth: Callable[[str], np.ndarray | None] | None = None
     credit: str = ""
     thumbnail: bytes = field(default=b"", repr=False)  # JPEG
+    original: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if not all(self.original):
+            object.__setattr__(self, "original", self.rgb.shape[1::-1])
 
 
 @dataclass
@@ -157,7 +163,8 @@ def _from_gallery(slug: str) -> Chosen:
     image = gallery.get(slug)
     with st.spinner("Fetching the picture"):
         picture = image.load()
-    return Chosen(picture.rgb, slug, image.title, "", slug, image.truth, image.credit, _thumbnail(slug))
+    return Chosen(picture.rgb, slug, image.title, "", slug, image.truth, image.credit, _thumbnail(slug),
+                  picture.original or (0, 0))  # fmt: skip
 
 
 def _from_file(data: bytes, name: str) -> Chosen:
@@ -165,7 +172,7 @@ def _from_file(data: bytes, name: str) -> Chosen:
     with st.spinner("Reading the picture"):
         picture = decode(data)
     small = _jpeg(picture.rgb, (520, 300))
-    return Chosen(picture.rgb, picture.key, _plain(name), picture.notice, thumbnail=small)
+    return Chosen(picture.rgb, picture.key, _plain(name), picture.notice, thumbnail=small, original=picture.original)
 
 
 def _plain(name: str) -> str:
@@ -239,6 +246,13 @@ def _receive(hand: _Hand, file: UploadedFile | None, title: str | None) -> None:
         st.error(str(error), icon=":material/broken_image:")
         return
     _finish(hand, chosen)
+
+
+def take(data: bytes, name: str) -> None:
+    """Make the picture in a file the image in hand of this visit. Raises ImageError with a sentence."""
+    hand = _hand()
+    _take(hand, _from_file(data, name))
+    _write_url(hand)
 
 
 def _finish(hand: _Hand, chosen: Chosen) -> None:

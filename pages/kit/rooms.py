@@ -11,15 +11,15 @@ from streamlit.runtime.pages_manager import PagesManager
 
 ROOT = Path(__file__).resolve().parents[2]
 ICON, LOGO = str(ROOT / "assets" / "icon.svg"), str(ROOT / "assets" / "logo.svg")
-ROOMS = ("segmentation", "attention", "spatial")  # in the order of the lecture; more rooms come with their pages
+ROOMS = ("segmentation", "attention", "spatial", "debug")  # in the order of the lecture, then the bench
 
 
 @dataclass(frozen=True)
 class PageInfo:
     """One page: `path` below the root, `url` its address, `claim` the lecture's point in one sentence.
 
-    paper: authors and year. slides: of the lecture. models: names of the cards whose figures stand on it, if any.
-    thumbnail: a picture below assets/, made from a real trace by `make thumbnails`.
+    paper: authors and year. slides: of the lecture; either may be "". models: names of the cards whose figures stand
+    on it, if any. thumbnail: a picture below assets/, made from a real trace by `make thumbnails`.
     """
 
     room: str
@@ -32,6 +32,11 @@ class PageInfo:
     models: tuple[str, ...]
     thumbnail: str
     icon: str
+
+    @property
+    def source(self) -> str:
+        """Slides and paper on one line; "" where there are none."""
+        return " · ".join(filter(None, (self.slides and f"Slides {self.slides}", self.paper)))
 
 
 PATCHES = PageInfo(
@@ -118,7 +123,30 @@ TRANSFORMER = PageInfo(
     thumbnail="thumbnails/transformer.webp",
     icon=":material/screen_rotation:",
 )
-PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS, GRID, TRANSFORMER)  # in the order of the lecture
+
+
+def _bench(name: str, title: str, claim: str, icon: str, slides: str = "", paper: str = "") -> PageInfo:
+    """A page of the debugging bench; `name` is its file, its address and its thumbnail."""
+    return PageInfo("debug", title, f"pages/debug/{name}.py", name, claim, paper, slides, (), f"thumbnails/{name}.webp",
+                    icon)  # fmt: skip
+
+
+OWN = _bench("own", "Your model", "Bring **your** network: ONNX or safetensors. It answers here like ours.",
+             ":material/upload_file:")  # fmt: skip
+TRUTH = _bench("truth", "Ground truth", "Say what is **there**, and see where and why the model **differs**.",
+               ":material/draw:", "43, 59", "Long et al. 2015")  # fmt: skip
+COMPARE = _bench("compare", "A against B", "Two models, settings or pictures: where do they **differ**, who is "
+                 "**right**?", ":material/compare:", "43")  # fmt: skip
+PROBE = _bench("probe", "Probe", "Blur, turn or hide a **little**: how much of the answer **holds**?",
+               ":material/blur_on:", "102", "Zeiler, Fergus 2014")  # fmt: skip
+LAYERS = _bench("layers", "Layers", "Open **any** layer: what it sees, how strongly, and which channels are **dead**.",
+                ":material/account_tree:", "27-28", "Luo et al. 2016")  # fmt: skip
+MANY = _bench("many", "Many images", "A folder at once, the **worst** first: where to look next.",
+              ":material/photo_library:", "43")  # fmt: skip
+REPLAY = _bench("replay", "Open a Trace", "What a model did, opened again **without** the model.",
+                ":material/history:")  # fmt: skip
+BENCH = (TRUTH, COMPARE, PROBE, LAYERS, MANY, OWN, REPLAY)
+PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS, GRID, TRANSFORMER, *BENCH)  # in the order of the lecture
 
 
 # Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one

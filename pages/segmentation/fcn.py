@@ -14,7 +14,6 @@ from pages.segmentation import fcn_panels as panels
 from pages.segmentation.fcn_controls import ask_average, ask_gains
 
 KEY = "fcn"
-MODELS = (*FCN.models, "fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
 LABELS = 5  # the step that a first visitor sees
 
 
@@ -23,7 +22,7 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(FCN, lambda: models.ask(MODELS))
+        model = page.model(FCN, lambda: models.ask((*FCN.models, *models.more(), *models.PUBLISHED)))
         if model is None:
             return
         skips = isinstance(model, FcnModel)

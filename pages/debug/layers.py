@@ -1,0 +1,8 @@
+"""Being built."""
+
+from pages.kit.page import title
+from pages.kit.picker import picker
+from pages.kit.rooms import LAYERS
+
+picker()
+title(LAYERS, None)

@@ -1,0 +1,34 @@
+"""The ground truth that a visitor gave for a picture: drawn or uploaded once, and then known to every page."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+KEPT = 8  # truths in one visit; one of 640x480 pixels holds 0.3 MB
+_STATE = "own_truths"
+
+Classes = tuple[str, ...]
+
+
+def keep(key: str, classes: Classes, labels: np.ndarray) -> None:
+    """Remember `labels` (H, W) uint8, 255 = void, as the truth of picture `key` (`Chosen.key`) in these classes."""
+    kept = _kept()
+    kept.pop((key, classes), None)
+    kept[key, classes] = labels
+    while len(kept) > KEPT:
+        del kept[next(iter(kept))]
+
+
+def get(key: str, classes: Classes) -> np.ndarray | None:
+    """(H, W) uint8 truth of picture `key` in these classes, None where the visitor gave none."""
+    return _kept().get((key, classes))
+
+
+def drop(key: str, classes: Classes) -> None:
+    """Forget the truth of picture `key` in these classes."""
+    _kept().pop((key, classes), None)
+
+
+def _kept() -> dict[tuple[str, Classes], np.ndarray]:
+    return st.session_state.setdefault(_STATE, {})
