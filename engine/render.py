@@ -169,14 +169,20 @@ def _paint(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> tuple[np
     if layer.kind == "tree":
         painted = _regions(layer, size, colours)
         return painted[..., :3], painted[..., 3] * inside
-    if layer.kind == "labels" and data.ndim == 3:
-        labels = tensors.to_frame(torch.tensor(data)[None], size, layer.box)[0].argmax(0).numpy()
-    else:
-        labels = tensors.to_frame(torch.tensor(data)[None, None], size, layer.box, smooth=False)[0, 0].numpy()
+    labels = labels_of(layer, size)
     if layer.kind == "mask":
         return np.broadcast_to(np.float32(ACCENT), (*size, 3)), (labels > 0) * inside
     painted = colours[labels.astype(np.int64)]
     return painted[..., :3], painted[..., 3] * inside
+
+
+def labels_of(layer: Layer, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint8 of a layer of labels at `size`, or of a mask, 1 inside; outside its box the edges repeat."""
+    if layer.data.ndim == 3:
+        labels = tensors.to_frame(torch.tensor(layer.data)[None], size, layer.box)[0].argmax(0)
+    else:
+        labels = tensors.to_frame(torch.tensor(layer.data)[None, None], size, layer.box, smooth=False)[0, 0]
+    return labels.to(torch.uint8).numpy()
 
 
 def _regions(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> np.ndarray:

@@ -173,13 +173,24 @@ class Trace:
             if head.get("format") != FORMAT:
                 raise TraceError(f"This Trace has format {head.get('format')}; this version reads {FORMAT}.")
             with np.load(folder / "trace.npz", allow_pickle=False) as arrays:
-                steps = tuple(_step(i, step, arrays) for i, step in enumerate(head["steps"]))
-                return Trace(arrays["image"], head["card"], steps, tuple(head["classes"]), arrays["colours"],
-                             head["settings"])  # fmt: skip
+                return Trace.of(head, arrays)
         except TraceError:
             raise
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, BadZipFile, zlib.error) as error:
             raise TraceError(f"{folder} does not hold a readable Trace: {error}.") from error
+
+    @staticmethod
+    def of(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Trace:
+        """Put a Trace together from the two parts that `save` writes."""
+        steps = tuple(_step(i, step, arrays) for i, step in enumerate(head["steps"]))
+        return Trace(arrays["image"], head["card"], steps, tuple(head["classes"]), arrays["colours"], head["settings"])
+
+    @staticmethod
+    def from_zip(data: bytes) -> Trace:
+        """Read what `to_zip` wrote, from somebody unknown: see `engine.foreign`. Raises TraceError."""
+        from engine.foreign import read_zip
+
+        return read_zip(data)
 
 
 def _step(i: int, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Step:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -115,7 +116,7 @@ def export(trace: Trace | Callable[[], Trace], name: str, more: tuple[Offer, ...
 
     trace: itself, or what makes it once something is wanted. more: offers above these. seconds: of a step in the GIF.
     """
-    from engine import render
+    from engine import exports, render
 
     def made() -> Trace:
         return trace() if callable(trace) else trace
@@ -124,14 +125,33 @@ def export(trace: Trace | Callable[[], Trace], name: str, more: tuple[Offer, ...
         *more,
         ("Picture (PNG)", "png", "image/png", lambda: render.png(made(), -1)),
         ("Steps as animation (GIF)", "gif", "image/gif", lambda: render.gif(made(), seconds=seconds)),
+        ("Steps as animation (WebP)", "webp", "image/webp", lambda: exports.webp(made(), seconds=seconds)),
         ("All steps on one sheet (PNG)", "sheet.png", "image/png", lambda: render.sheet(made())),
+        *(() if callable(trace) else _masks(trace, name)),
         ("Numbers (CSV)", "csv", "text/csv", lambda: render.csv_text(made())),
+        ("Words and numbers (JSON)", "json", "application/json", lambda: exports.json_text(made())),
         ("Trace (ZIP of NPZ and JSON)", "zip", "application/zip", lambda: made().to_zip()),
     )
     with st.popover("Export", icon=":material/download:"):
         for label, ending, mime, make in offers:
             st.download_button(label, make, f"saccade-{name}.{ending}", mime, key=f"export_{name}_{ending}",
                                on_click="ignore", width="stretch")  # fmt: skip
+
+
+def _masks(trace: Trace, name: str) -> tuple[Offer, ...]:
+    """The answer as masks, where the Trace ends with labels."""
+    from engine import exports
+
+    def labels() -> np.ndarray:
+        return exports.last_labels(trace)
+
+    if not any(layer.kind == "labels" for step in trace.steps for layer in step.layers):
+        return ()
+    return (
+        ("Labels (indexed PNG)", "labels.png", "image/png", lambda: exports.indexed_png(labels(), trace.colours)),
+        ("Masks (COCO, RLE)", "coco.json", "application/json",
+         lambda: exports.coco_json(labels(), trace.classes, name)),
+    )  # fmt: skip
 
 
 def code(*things: Callable[..., Any] | type) -> None:
