@@ -21,24 +21,20 @@ import re
 import tempfile
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import get_model, get_model_weights
 
-from engine import tensors
 from engine.cards import Card, ModelError
-from engine.segmentation.labelling import Labelling, label_table
-from engine.trace import Layer, Step, Trace
+from engine.segmentation.onepass import OnePass
 
-STRIDE = 8
 TIMEOUT = 20.0  # seconds without a byte after which a host counts as unreachable
+Numbers = tuple[float, float, float]
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all (0 where the host does not say)
 
 
@@ -51,18 +47,18 @@ def build(card: Card, device: str) -> Published:
         network.net.load_state_dict({k: v for k, v in state.items() if not k.startswith("aux_classifier.")})
     except Exception as error:  # torch.load raises many kinds on a broken file
         raise ModelError(f"The weights of {card.name} in {path} do not fit the network.") from error
-    _fold(network.net.eval())
+    fold(network.net.eval())
     return Published(card, network, device)
 
 
-def _fold(module: nn.Module) -> None:
+def fold(module: nn.Module) -> None:
     """Fold each batch norm into the convolution just before it, in place: the same function in less time."""
     for (name, conv), (following, norm) in pairwise(list(module.named_children())):
         if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             setattr(module, name, fuse_conv_bn_eval(conv, norm))
             setattr(module, following, nn.Identity())
     for child in module.children():
-        _fold(child)
+        fold(child)
 
 
 def weights_file(card: Card) -> Path:
@@ -136,15 +132,18 @@ def _reason(error: Exception) -> str:
 
 
 class Stride8(nn.Module):
-    """A torchvision segmentation network up to its last enlargement. (B, 3, H, W) in [-1, 1] -> (B, K, H/8, W/8)."""
+    """A torchvision segmentation network up to its last enlargement. (B, 3, H, W) in [-1, 1] -> (B, K, H/8, W/8).
 
-    def __init__(self, name: str, classes: int) -> None:
+    mean, std: of RGB in [0, 1], three numbers each; None means those of the published weights.
+    """
+
+    def __init__(self, name: str, classes: int, mean: Numbers | None = None, std: Numbers | None = None) -> None:
         super().__init__()
         options = {} if name.startswith("lraspp") else {"aux_loss": False}
         self.net = get_model(name, weights=None, weights_backbone=None, num_classes=classes, **options)
         preset = get_model_weights(name).DEFAULT.transforms()
-        self.register_buffer("mean", torch.tensor(preset.mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(preset.std).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean or preset.mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std or preset.std).view(3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """RGB as x / 127.5 - 1, as all networks here take it; the weights' own normalisation happens inside."""
@@ -152,66 +151,5 @@ class Stride8(nn.Module):
         return self.net.classifier(features if "low" in features else features["out"])
 
 
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """One picture after the network: `rgb` (H, W, 3) uint8 and `logits` (1, K, h/8, w/8) float32."""
-
-    rgb: np.ndarray
-    logits: Tensor
-
-
-class Published(Labelling):
-    """One of torchvision's networks; it has one variant, "out", as torchvision calls its answer."""
-
-    variants = ("out",)
-
-    @torch.inference_mode()
-    def encode(self, rgb: np.ndarray, average: bool = False) -> Encoding:
-        """Run the network on (H, W, 3) uint8. average: the mean over six views (`averaged`)."""
-        (logits,) = self.averaged(
-            lambda size, mirror: [self._logits(rgb, size, mirror)], self.working_size(rgb), average
-        )
-        return Encoding(rgb, logits)
-
-    def _logits(self, rgb: np.ndarray, size: tuple[int, int], mirror: bool = False) -> Tensor:
-        x = tensors.to_input(rgb, size, self.device)
-        with self.autocast():
-            logits = self.network(x.flip(-1) if mirror else x).float()
-        return logits.flip(-1) if mirror else logits
-
-    def scores(self, encoding: Encoding, variant: str | None = None) -> Tensor:
-        """(1, K, h/8, w/8) float32 logits; see `Labelling.scores`."""
-        return {"out": encoding.logits}[variant or "out"]
-
-    def labels(self, encoding: Encoding) -> np.ndarray:
-        """(H, W) uint8: the class of the highest logit at each pixel of the picture."""
-        return tensors.to_labels(encoding.logits, encoding.rgb.shape[:2])
-
-    def all_labels(self, encoding: Encoding) -> dict[str, np.ndarray]:
-        """{"out": labels (H, W) uint8}."""
-        return {"out": self.labels(encoding)}
-
-    def predict(self, rgb: np.ndarray, average: bool = False) -> dict[str, np.ndarray]:
-        """{"out": labels (H, W) uint8}."""
-        return self.all_labels(self.encode(rgb, average))
-
-    def trace(self, image: np.ndarray | Encoding, average: bool = False) -> Trace:
-        """The steps from the image to its labels. image: (H, W, 3) uint8 or what `encode` gave."""
-        encoding = image if isinstance(image, Encoding) else self.encode(image, average)
-        return Trace(encoding.rgb, self.card.asdict(), self._steps(encoding), self.card.classes, self.colours,
-                     {"average": average})  # fmt: skip
-
-    def _steps(self, encoding: Encoding) -> tuple[Step, ...]:
-        rgb, logits = encoding.rgb, encoding.logits
-        rows, columns = logits.shape[-2:]
-        photo = Layer("image", "picture", rgb)
-        cells = Layer("cells", "cells, stride 8", np.array((rows, columns)), attributes={"stride": STRIDE})
-        table = label_table(logits, self.card.classes)
-        first = f"{table.rows[0][0]} covers {table.rows[0][1]} % of the picture" if table.rows else "nothing was found"
-        return (
-            Step("Image", f"{rgb.shape[1]} x {rgb.shape[0]} pixels, as the network gets them.", (photo,)),
-            Step("Scores, stride 8", f"{columns} x {rows} cells, each with a score for {len(self.card.classes)} "
-                 "classes.", (photo, self.label_layer("scores, stride 8", logits), cells)),
-            Step("Labels", f"Scores enlarged to pixels, then the class of the highest one: {first}.",
-                 (photo, self.label_layer("labels", logits)), table),
-        )  # fmt: skip
+class Published(OnePass):
+    """One of torchvision's networks."""
