@@ -7,7 +7,7 @@ References
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -19,20 +19,31 @@ SMALL = 64  # bytes that anything counts at least
 
 
 def size_of(value: Any) -> int:
-    """Bytes that the arrays, tensors and bytes in `value` hold: through dataclasses, mappings and sequences."""
+    """Bytes that the arrays, tensors and texts in `value` hold: through dataclasses, mappings and sequences.
+
+    What is found twice counts once.
+    """
+    return _size(value, set())
+
+
+def _size(value: Any, seen: set[int]) -> int:
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
     if isinstance(value, np.ndarray):
         return SMALL + value.nbytes
     if isinstance(value, Tensor):
         return SMALL + value.numel() * value.element_size()
     if isinstance(value, (bytes, str)):
         return SMALL + len(value)
+    inside: Iterable[Any] = ()
     if isinstance(value, Mapping):
-        return SMALL + sum(map(size_of, value.values()))
-    if isinstance(value, (tuple, list)):
-        return SMALL + sum(map(size_of, value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return SMALL + sum(size_of(getattr(value, field.name)) for field in fields(value))
-    return SMALL
+        inside = value.values()
+    elif isinstance(value, (tuple, list)):
+        inside = value
+    elif is_dataclass(value) and not isinstance(value, type):
+        inside = (getattr(value, field.name) for field in fields(value))
+    return SMALL + sum(_size(part, seen) for part in inside)
 
 
 class Keep:

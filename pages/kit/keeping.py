@@ -7,21 +7,18 @@ from typing import Any
 
 import streamlit as st
 
-KEPT = 12  # answers of each kind in one visit
+from engine.keep import Keep
+
+MOST = 64 * 2**20  # bytes of one visit's answers
 
 
 def once(name: str, owner: tuple, make: Callable[[], Any], waiting: str = "") -> Any:
-    """`make()`, kept for the visit under (name, owner), the last `KEPT` of a name.
+    """`make()`, kept for the visit under (name, owner); what was not looked at for longest goes first.
 
     owner: all that the answer depends on. waiting: said beside a spinner while it is made.
     """
-    kept: dict[tuple, Any] = st.session_state.setdefault(f"kept_{name}", {})
-    if owner not in kept:
-        if waiting:
-            with st.spinner(waiting):
-                kept[owner] = make()
-        else:
-            kept[owner] = make()
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
-    return kept[owner]
+    kept: Keep = st.session_state.setdefault("kept", Keep(MOST))
+    if waiting and kept.peek((name, owner)) is None:
+        with st.spinner(waiting):
+            return kept.get((name, owner), make)
+    return kept.get((name, owner), make)
