@@ -248,13 +248,17 @@ def _sentences(*parts: str) -> str:
 
 
 def ordered(rows: Iterable[Row], by: str) -> list[Row]:
-    """Rows with the worst first, by one of `ORDERS`; by name from A to Z; those without the figure last, in order."""
-    rows = list(rows)
+    """Rows with the worst first, by one of `ORDERS`; by name from A to Z. Those without the figure follow, the most
+    uncertain first; those that failed are last."""
     if by == "name":
         return sorted(rows, key=lambda row: order(row.name))
     figure = {"error": lambda row: row.wrong, "uncertainty": lambda row: row.uncertainty,
               "disagreement": lambda row: row.disagreement}[by]  # fmt: skip
-    return sorted(rows, key=lambda row: (figure(row) is None, -(figure(row) or 0.0)))
+
+    def place(row: Row) -> tuple[bool, bool, float, float]:
+        return bool(row.error), figure(row) is None, -(figure(row) or 0.0), -(row.uncertainty or 0.0)
+
+    return sorted(rows, key=place)
 
 
 def usual_order(rows: Iterable[Row]) -> str:
