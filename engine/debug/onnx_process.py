@@ -1,0 +1,232 @@
+"""A user's network in a process of its own: started when it is asked, ended when it is late, idle or no longer wanted.
+
+The file is kept in an unnamed temporary file, not in memory, so that a process that ended can start anew. What it
+says is checked as if a stranger said it (`engine.debug.onnx_pipe`).
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from engine.cards import ModelError
+from engine.debug.onnx_pipe import Late, Pipe, PipeError, Tick
+from engine.debug.onnx_spec import Info, Port
+
+MOST_FILE = 100 * 2**20  # bytes
+START_SECONDS, OPEN_SECONDS, RUN_SECONDS = 30.0, 60.0, 60.0
+IDLE = 180.0  # seconds after which a process that nobody asks is ended
+ALIVE = 6  # processes at once; the one that was not asked for longest ends for another
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """The process itself: one question at a time. Raises ModelError with a sentence when it cannot go on."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-s", "-m", "engine.debug.onnx_worker"]
+        self._popen = subprocess.Popen(command, cwd=_ROOT, env={}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True)  # fmt: skip
+        self._pipe = Pipe(self._popen.stdout.fileno(), self._popen.stdin.fileno())
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def ask(self, head: dict, array: np.ndarray, seconds: float, tick: Tick | None = None) -> tuple[dict, list]:
+        """Its answer to a question, within so many seconds. tick: called meanwhile; what it raises ends the process."""
+        try:
+            if not self._ready:
+                self._pipe.receive(START_SECONDS, tick)
+                self._ready = True
+            self._pipe.send(head, [array], seconds, tick)
+            answer, arrays = self._pipe.receive(seconds, tick)
+        except Late:
+            self.end()
+            raise ModelError(f"The network did not answer within {seconds:.0f} seconds and was stopped.") from None
+        except PipeError:
+            why = self._why()
+            self.end()
+            raise ModelError(f"The network ended onnxruntime ({why}); the app goes on without it.") from None
+        except BaseException:
+            self.end()
+            raise
+        if sentence := answer.get("error"):
+            raise ModelError(str(sentence)[:600])
+        return answer, arrays
+
+    def kill(self) -> None:
+        """Stop it; whoever asks it finds that it has ended, and calls `end`."""
+        self._popen.kill()
+
+    def end(self) -> None:
+        """Stop it and let its pipe go; nobody asks it any more."""
+        self.kill()
+        self._popen.wait()
+        for stream in (self._popen.stdin, self._popen.stdout):
+            with suppress(OSError):
+                stream.close()
+
+    def _why(self) -> str:
+        """Why it ended by itself."""
+        try:
+            code = self._popen.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "it said something that is no answer"
+        if code >= 0:
+            return "it ended by itself"
+        if -code == signal.SIGKILL:
+            return "it was stopped, or no memory was left"
+        return "it took too long" if -code == signal.SIGXCPU else f"it crashed, {signal.Signals(-code).name}"
+
+
+class Network:
+    """A file with its process, which comes and goes. Safe among threads; closed when nobody holds it any more."""
+
+    def __init__(self, data: bytes, tick: Tick | None = None) -> None:
+        """Check the file and open it. tick: as for `run`. Raises ModelError with a sentence."""
+        if len(data) > MOST_FILE:
+            raise ModelError(f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_FILE / 1e6:.0f} MB can be run.")
+        self.size = len(data)
+        self._holder = _Holder(data)
+        weakref.finalize(self, self._holder.close)
+        with self._holder.lock:
+            self.info = _info(self._holder.opened(tick))
+
+    def run(self, array: np.ndarray, source: str, output: str, tick: Tick | None = None) -> tuple[np.ndarray, float]:
+        """The output called `output` for `array` at the input called `source`, and the seconds it took.
+
+        tick: called ten times a second; may raise to give up, which ends the process. Raises ModelError.
+        """
+        with self._holder.lock:
+            self._holder.opened(tick)
+            head = {"do": "run", "input": source, "output": output}
+            answer, arrays = self._holder.ask(head, array, RUN_SECONDS, tick)
+        if len(arrays) != 1:
+            raise ModelError("The network's process gave no map.")
+        seconds = answer.get("seconds")
+        return arrays[0], seconds if isinstance(seconds, float) else 0.0
+
+    def close(self) -> None:
+        """End the process and let the file go; the network cannot be asked again."""
+        self._holder.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while there is one."""
+        process = self._holder.process
+        return process and process.pid
+
+
+class _Holder:
+    """What a `Network` holds and what must end with it: the file and the process."""
+
+    def __init__(self, data: bytes) -> None:
+        self.lock = threading.Lock()
+        self.process: Process | None = None
+        self.used = time.monotonic()
+        self._answer: dict = {}
+        self._closed = False
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the network
+        self._file.write(data)
+
+    def opened(self, tick: Tick | None) -> dict:
+        """What the file says of itself, from a process that holds it; the lock is held."""
+        if self._closed:
+            raise ModelError("This network was closed; bring its file again.")
+        if self.process is None:
+            _make_room(self)
+            self.process = Process()
+            self._file.seek(0)
+            self._answer, _ = self.ask({"do": "open"}, np.frombuffer(self._file.read(), np.uint8), OPEN_SECONDS, tick)
+        return self._answer
+
+    def ask(self, head: dict, array: np.ndarray, seconds: float, tick: Tick | None) -> tuple[dict, list]:
+        """Ask the process; one that failed is ended, so that the next question starts a fresh one."""
+        self.used = time.monotonic()
+        try:
+            return self.process.ask(head, array, seconds, tick)
+        except BaseException:
+            self.rest()
+            raise
+        finally:
+            self.used = time.monotonic()
+
+    def rest(self) -> None:
+        """End the process; the next question starts another one."""
+        process, self.process = self.process, None
+        _LIVING.discard(self)
+        if process:
+            process.end()
+
+    def close(self) -> None:
+        """For good; a question that is under way fails, and its thread tidies up."""
+        self._closed = True
+        if process := self.process:
+            process.kill()
+        if self.lock.acquire(blocking=False):
+            try:
+                self.rest()
+                self._file.close()
+            finally:
+                self.lock.release()
+
+
+_LIVING: set[_Holder] = set()
+_ROOM = threading.Lock()
+_started = threading.Event()
+
+
+def _make_room(newcomer: _Holder) -> None:
+    """Count `newcomer` among those with a process, and end idle processes that are too many."""
+    with _ROOM:
+        _LIVING.add(newcomer)
+        for holder in sorted(_LIVING - {newcomer}, key=lambda h: h.used)[: max(0, len(_LIVING) - ALIVE)]:
+            _put_to_rest(holder)
+        if not _started.is_set():
+            _started.set()
+            threading.Thread(target=_sweep, daemon=True, name="idle networks").start()
+
+
+def _sweep() -> None:
+    """End processes that nobody has asked for `IDLE` seconds."""
+    while True:
+        time.sleep(min(IDLE / 4, 15))
+        for holder in list(_LIVING):
+            if time.monotonic() - holder.used > IDLE:
+                _put_to_rest(holder)
+
+
+def _put_to_rest(holder: _Holder) -> None:
+    """End a process unless it is being asked."""
+    if holder.lock.acquire(blocking=False):
+        try:
+            holder.rest()
+        finally:
+            holder.lock.release()
+
+
+def _info(answer: dict) -> Info:
+    """What the process says of the file, checked. Raises ModelError."""
+    try:
+        ports = [tuple(Port(str(p["name"]), str(p["dtype"])[:20], tuple(_dim(d) for d in p["shape"][:8]))
+                       for p in answer[side]) for side in ("inputs", "outputs")]  # fmt: skip
+        metadata = {str(k): str(v) for k, v in answer["metadata"].items()}
+        return Info(*ports, metadata, int(answer["nodes"]), int(answer["parameters"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError("The network's process did not say what the file holds.") from error
+
+
+def _dim(value: object) -> int | str | None:
+    return value if isinstance(value, int) else None if value is None else str(value)[:40]

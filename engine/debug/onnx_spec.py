@@ -1,0 +1,214 @@
+"""What must be said about a network in ONNX before a picture can be put into it, and guesses of that.
+
+References
+1. ONNX specification: `ModelProto.metadata_props`, where exporters write the names of classes.
+2. Russakovsky et al. 2015, "ImageNet": its mean and deviation, which most trunks were trained with.
+3. Cordts et al. 2016, "The Cityscapes Dataset": its 19 classes.
+
+Convention
+----------
+Pixels (H, W, 3) RGB are stretched to height x width, scaled, then (x - mean) / std in the order of `channels`, and laid
+out as (1, C, h, w) or (1, h, w, C). The map that comes out covers the whole picture.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.cards import Card
+from engine.data import stanford, voc
+
+LAYOUTS = ("NCHW", "NHWC")
+CHANNELS = {"RGB": 3, "BGR": 3, "grey": 1}
+SCALES = {"x / 255": (255.0, 0.0), "x / 127.5 - 1": (127.5, 1.0), "raw, 0 to 255": (1.0, 0.0)}  # divided by, less
+DTYPES = ("float32", "float16", "uint8")
+KINDS = ("logits", "probabilities", "labels")
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+NEUTRAL = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+MOST_CLASSES = 254  # a label is one byte, and 255 says that nobody may judge
+MOST_SIDE = 2048  # pixels of the input
+LONGEST = 512  # pixels of the longer side where the network takes any size
+MULTIPLE = 32
+_NAME = 40  # characters of a class
+_CITYSCAPES = ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+               "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")  # fmt: skip
+
+Dim = int | str | None
+Numbers = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output: its name, NumPy's name of its type, and its shape with a name or None where it is open."""
+
+    name: str
+    dtype: str
+    shape: tuple[Dim, ...]
+
+    @property
+    def line(self) -> str:
+        """In one line."""
+        return f"{self.name}: {self.dtype} ({', '.join('?' if d is None else str(d) for d in self.shape)})"
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says of itself: ports, metadata, numbers of nodes and parameters."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    metadata: Mapping[str, str]
+    nodes: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How pictures go into a network and what comes out (see Convention).
+
+    height, width: None where the network takes any size; then `longest` pixels on the longer side, each a multiple of
+    `multiple`. dtype: of the input. mean, std: in the order of `channels`, after the scale.
+    kind: "logits", "probabilities" (softmax or sigmoid is inside) or "labels" (argmax is inside). One channel of logits
+    or probabilities means two classes, the second of which it speaks for.
+    """
+
+    input: str
+    output: str
+    classes: tuple[str, ...]
+    height: int | None = None
+    width: int | None = None
+    longest: int = LONGEST
+    multiple: int = MULTIPLE
+    layout: str = "NCHW"
+    channels: str = "RGB"
+    dtype: str = "float32"
+    scale: str = "x / 255"
+    mean: Numbers = IMAGENET[0]
+    std: Numbers = IMAGENET[1]
+    kind: str = "logits"
+    out_layout: str = "NCHW"
+
+    def wrong(self) -> str:
+        """What cannot be, in one sentence; "" where it can."""
+        if not 2 <= len(self.classes) <= MOST_CLASSES:
+            return f"A network for labels needs 2 to {MOST_CLASSES} classes, not {len(self.classes)}."
+        if any(side is not None and not 8 <= side <= MOST_SIDE for side in (self.height, self.width, self.longest)):
+            return f"The sides of the input must lie between 8 and {MOST_SIDE} pixels."
+        if not 1 <= self.multiple <= 256:
+            return "The sides can be multiples of 1 to 256."
+        if not all(abs(m) < 1e4 for m in self.mean) or not all(1e-6 < s < 1e4 for s in self.std):
+            return "Mean and deviation must be finite, and the deviation larger than 0."
+        return ""
+
+
+def guess(info: Info) -> Spec:
+    """The likeliest way to use a network, from its ports and metadata."""
+    port, out = info.inputs[0], _likely(info.outputs)
+    layout = "NHWC" if _is(port, 3) and not _is(port, 1) else "NCHW"
+    colour, rows, columns = (1, 2, 3) if layout == "NCHW" else (3, 1, 2)
+    sides = [_number(port, at) for at in (rows, columns)]
+    kind, out_layout, count = _answer(out, layout)
+    names = names_in(info.metadata, count)
+    scale, mean, std = normalisation(info.metadata, port.dtype)
+    return Spec(
+        port.name, out.name, names, *sides, layout=layout, channels="grey" if _number(port, colour) == 1 else "RGB",
+        dtype=port.dtype if port.dtype in DTYPES else "float32",
+        scale=scale, mean=mean, std=std, kind=kind, out_layout=out_layout,
+    )  # fmt: skip
+
+
+def _likely(outputs: Iterable[Port]) -> Port:
+    """The output that is most like a map of classes."""
+
+    def rank(port: Port) -> tuple[bool, bool]:
+        return len(port.shape) not in (3, 4), "aux" in port.name.lower()
+
+    return min(outputs, key=rank)
+
+
+def _answer(out: Port, layout: str) -> tuple[str, str, int | None]:
+    """Kind and layout of an output, and how many classes it speaks of, None where it does not say."""
+    whole = out.dtype.startswith(("int", "uint", "bool"))
+    if whole or len(out.shape) == 3:
+        return ("labels" if whole else "logits"), "NCHW", None if whole else 2
+    first, last = _number(out, 1), _number(out, 3)
+    turned = last is not None and (layout == "NHWC" if first is None else last < first)
+    count = last if turned else first
+    kind = "probabilities" if re.search(r"soft|prob|sigmoid", out.name, re.I) else "logits"
+    return kind, "NHWC" if turned else "NCHW", 2 if count == 1 else count
+
+
+def _number(port: Port, at: int) -> int | None:
+    """The side of a port where it is fixed."""
+    return port.shape[at] if at < len(port.shape) and isinstance(port.shape[at], int) else None
+
+
+def _is(port: Port, at: int) -> bool:
+    return _number(port, at) in (1, 3)
+
+
+def normalisation(metadata: Mapping[str, str], dtype: str) -> tuple[str, Numbers, Numbers]:
+    """(scale, mean, std): those that the metadata name under these words, else ImageNet's; none for whole numbers.
+
+    Networks of Ultralytics, which sign their files, take x / 255 as it is.
+    """
+    plain = dtype == "uint8" or "ultralytics" in str(dict(metadata)).lower()
+    mean, std = NEUTRAL if plain or metadata.get("scale") in (*SCALES,)[1:] else IMAGENET
+    scale = "raw, 0 to 255" if dtype == "uint8" else metadata.get("scale", "")
+    found = [tuple(map(float, re.findall(r"-?\d+(?:\.\d+)?", metadata.get(key, "")[:200]))) for key in ("mean", "std")]
+    if all(len(numbers) == 3 for numbers in found):
+        mean, std = found
+    return scale if scale in SCALES else "x / 255", mean, std
+
+
+def names_in(metadata: Mapping[str, str], count: int | None) -> tuple[str, ...]:
+    """The classes that a file names in its metadata if they are `count`, else those that are usual for that number."""
+    for key in ("names", "classes", "class_names", "labels", "id2label"):
+        found = _listed(metadata.get(key, ""))
+        if found and (count is None or len(found) == count):
+            return clean(found)
+    return usual(count or 21)
+
+
+def usual(count: int) -> tuple[str, ...]:
+    """The names of `count` classes: of the data set that is known for this number, else numbers."""
+    known = {8: stanford.LABELS.classes, len(voc.LABELS.classes): voc.LABELS.classes, 19: _CITYSCAPES,
+             2: ("background", "object")}  # fmt: skip
+    if count == 21:
+        return Card.read("fcn_resnet50").classes
+    return known.get(count) or tuple(f"class {i}" for i in range(min(count, MOST_CLASSES)))
+
+
+def label_set(classes: tuple[str, ...]) -> str:
+    """The name of the label set with exactly these classes, in which the gallery knows the truth; "" otherwise."""
+    return next((s.name for s in (stanford.LABELS, voc.LABELS) if s.classes == classes), "")
+
+
+def clean(names: Iterable[Any]) -> tuple[str, ...]:
+    """Names of classes in letters, digits and harmless signs: they may stand anywhere on a page."""
+    kept = (re.sub(r"[^\w\-/., +()']|_", " ", str(name)) for name in names)
+    short = (" ".join(name.split())[:_NAME].strip() for name in kept)
+    return tuple(name or f"class {i}" for i, name in enumerate(short))
+
+
+def _listed(text: str) -> list[str]:
+    """The names in JSON, in Python's way to write a dict or list, or separated by commas or lines."""
+    text = text[:20_000].strip()
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and all(str(k).isdigit() for k in value):
+        return [str(value[k]) for k in sorted(value, key=int)]
+    if isinstance(value, list):
+        return [str(v) for v in value]
+    pairs = re.findall(r"(\d{1,4})\s*:\s*(?:'([^']{0,80})'|\"([^\"]{0,80})\")", text)
+    if pairs:
+        return [a or b for _, a, b in sorted(pairs, key=lambda pair: int(pair[0]))]
+    if quoted := re.findall(r"['\"]([^'\"]{1,80})['\"]", text):
+        return quoted
+    return [part.strip() for part in re.split(r"[,\n]", text)] if re.search(r"[,\n]", text) else []
