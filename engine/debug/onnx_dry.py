@@ -88,7 +88,8 @@ def _judged(logits: Tensor, spec: Spec, size: tuple[int, int], seconds: float,
     rows, columns = logits.shape[-2:]
     if abs(size[0] / rows / (size[1] / columns) - 1) > 0.1 and min(rows, columns) > 4:
         yield Finding(
-            DOUBT, f"The map has {columns} x {rows} cells for {size[1]} x {size[0]} pixels: is the layout so?"
+            DOUBT,
+            f"The map, {columns} x {rows} cells, is not shaped like {size[1]} x {size[0]} pixels: check the layouts.",
         )
     else:
         yield Finding(RIGHT, f"The map has {columns} x {rows} cells, stride {size[0] / rows:.3g}, {len(spec.classes)} "

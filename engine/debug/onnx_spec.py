@@ -34,8 +34,9 @@ MOST_SIDE = 2048  # pixels of the input
 LONGEST = 512  # pixels of the longer side where the network takes any size
 MULTIPLE = 32
 _NAME = 40  # characters of a class
-_CITYSCAPES = ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
-               "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")  # fmt: skip
+_CITYSCAPES = ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
+               "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle",
+               "bicycle")  # fmt: skip
 
 Dim = int | str | None
 Numbers = tuple[float, float, float]

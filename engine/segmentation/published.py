@@ -20,7 +20,7 @@ import os
 import re
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +34,6 @@ from engine.cards import Card, ModelError
 from engine.segmentation.onepass import OnePass
 
 TIMEOUT = 20.0  # seconds without a byte after which a host counts as unreachable
-Numbers = tuple[float, float, float]
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all (0 where the host does not say)
 
 
@@ -131,24 +130,36 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "reason", None) or error).rstrip(".")
 
 
-class Stride8(nn.Module):
-    """A torchvision segmentation network up to its last enlargement. (B, 3, H, W) in [-1, 1] -> (B, K, H/8, W/8).
+class Normalised(nn.Module):
+    """A torchvision segmentation network up to its last enlargement. (B, 3, H, W) in [-1, 1] -> (B, K, h, w).
 
-    mean, std: of RGB in [0, 1], three numbers each; None means those of the published weights.
+    mean, std: of RGB in [0, 1], three numbers each.
     """
 
-    def __init__(self, name: str, classes: int, mean: Numbers | None = None, std: Numbers | None = None) -> None:
+    def __init__(self, net: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        options = {} if name.startswith("lraspp") else {"aux_loss": False}
-        self.net = get_model(name, weights=None, weights_backbone=None, num_classes=classes, **options)
-        preset = get_model_weights(name).DEFAULT.transforms()
-        self.register_buffer("mean", torch.tensor(mean or preset.mean).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(std or preset.std).view(3, 1, 1))
+        self.net = net
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """RGB as x / 127.5 - 1, as all networks here take it; the weights' own normalisation happens inside."""
         features = self.net.backbone(((x + 1) / 2 - self.mean) / self.std)
         return self.net.classifier(features if "low" in features else features["out"])
+
+
+class Stride8(Normalised):
+    """One of the networks whose weights torchvision publishes: cells of stride 8."""
+
+    def __init__(self, name: str, classes: int) -> None:
+        preset = get_model_weights(name).DEFAULT.transforms()
+        super().__init__(empty(name, classes), preset.mean, preset.std)
+
+
+def empty(name: str, classes: int) -> nn.Module:
+    """torchvision's network called `name` with random weights and without its auxiliary head."""
+    options = {} if name.startswith("lraspp") else {"aux_loss": False}
+    return get_model(name, weights=None, weights_backbone=None, num_classes=classes, **options)
 
 
 class Published(OnePass):

@@ -1,0 +1,169 @@
+"""A user's weights: what kind of file it is by its content, which network they belong to, and that network with them.
+
+A pickle can run anything when it is opened, so none is ever opened, whatever it is called. safetensors can run nothing;
+its header is still checked here before a library reads it.
+
+References
+1. safetensors, "Format": u64 length of the header, JSON {name: {dtype, shape, data_offsets}}, then the bytes.
+2. Python documentation, `pickle`: "never unpickle data that could have come from an untrusted source".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pickletools
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import safetensors.torch
+from torch import Tensor
+
+from engine.cards import ModelError
+
+MOST_FILE = 120 * 2**20  # bytes; torchvision's largest network fits in half precision
+MOST_HEADER = 2**22  # bytes
+MOST_TENSORS = 5_000
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")  # wrappers that put their name before all keys
+SAVE = "safetensors.torch.save_file(model.state_dict(), path)"
+_OTHERS = {b"\x89HDF": "an HDF5 file, as Keras writes it", b"\x93NUMPY": "a NumPy array", b"\x1f\x8b": "a gzip archive",
+           b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture"}  # fmt: skip
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def kind(data: bytes) -> str:
+    """ "safetensors", or "onnx" for what may be one; by the content, never by the name. Raises ModelError otherwise."""
+    if not data:
+        raise ModelError("This file is empty.")
+    if data[:2] == b"PK" or _is_pickle(data):
+        raise ModelError("This file holds a Python pickle (.pt, .pth, .ckpt, .pkl), which could run any code when it "
+                         f"is opened, so it is not. Save the weights by {SAVE}, or the network as ONNX.")  # fmt: skip
+    for start, what in _OTHERS.items():
+        if data.startswith(start):
+            raise ModelError(f"This is {what}; bring a network as ONNX, or weights as safetensors.")
+    if data[4:8] == b"TFL3":
+        raise ModelError("This is a TensorFlow Lite file; bring the network as ONNX.")
+    return "safetensors" if len(data) > 8 and data[8:9] == b"{" and data[5:8] == b"\0\0\0" else "onnx"
+
+
+def _is_pickle(data: bytes) -> bool:
+    """True for what Python's pickle would begin to read: protocol 2 on by its mark, older ones by their opcodes."""
+    if data[0] == 0x80 and len(data) > 1 and data[1] <= 9:
+        return True
+    if data[0] not in b"(c]})lIFSVNd\x94" or data.rstrip()[-1:] != b".":
+        return False
+    try:
+        for count, _ in enumerate(pickletools.genops(data[:4096])):  # reads, runs nothing
+            if count > 8:
+                return True
+    except Exception:  # cut off at 4096, or no pickle
+        return False
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """The tensors of a safetensors file that was checked: their shapes, and the file itself."""
+
+    shapes: Shapes
+    data: bytes
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors, floating ones as float32, under their keys without wrappers' names. Raises ModelError."""
+        try:
+            found = safetensors.torch.load(self.data)
+        except Exception as error:  # the library has its own opinion of a header
+            raise ModelError("This safetensors file cannot be read.") from error
+        cut = len(_prefix(found))
+        return {k[cut:]: t.float() if t.is_floating_point() else t for k, t in found.items()}
+
+
+def read(data: bytes) -> Weights:
+    """The weights in a safetensors file, after its header was checked. Raises ModelError with a sentence."""
+    if len(data) > MOST_FILE:
+        raise ModelError(f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_FILE / 1e6:.0f} MB can be read. Half "
+                         "precision halves it: {k: v.half() for k, v in state_dict.items()}.")  # fmt: skip
+    header = _header(data)
+    shapes = {}
+    spans = []
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        shapes[name], span = _entry(name, entry, len(data))
+        spans.append(span)
+    if not shapes:
+        raise ModelError("This safetensors file holds no tensors.")
+    (length,) = struct.unpack_from("<Q", data)
+    end = 0
+    for begin, stop in sorted(spans):
+        if begin != end:
+            raise ModelError("This safetensors file is damaged: its tensors overlap or leave gaps.")
+        end = stop
+    if 8 + length + end != len(data):
+        raise ModelError(f"This safetensors file is damaged: it has {len(data)} bytes, its header speaks of "
+                         f"{8 + length + end}.")  # fmt: skip
+    cut = len(_prefix(shapes))
+    return Weights({k[cut:]: s for k, s in shapes.items()}, data)
+
+
+def _header(data: bytes) -> dict:
+    if len(data) < 10:
+        raise ModelError("This safetensors file is cut off.")
+    (length,) = struct.unpack_from("<Q", data)
+    if length > MOST_HEADER or 8 + length > len(data):
+        raise ModelError("This safetensors file is damaged: its header is longer than it may be.")
+    try:
+        header = json.loads(data[8 : 8 + length])
+    except (ValueError, RecursionError) as error:
+        raise ModelError("This safetensors file is damaged: its header cannot be read.") from error
+    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
+        raise ModelError(f"This safetensors file does not list up to {MOST_TENSORS} tensors.")
+    return header
+
+
+def _entry(name: str, entry: object, most: int) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Shape and place of one tensor. Raises ModelError where they do not fit each other."""
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        whole = all(type(n) is int and 0 <= n <= most for n in (*shape, begin, end))
+        if whole and len(shape) <= 8 and math.prod(shape) * _BYTES[dtype] == end - begin:
+            return tuple(shape), (begin, end)
+    except (TypeError, KeyError, ValueError):
+        pass
+    raise ModelError(
+        f"This safetensors file is damaged: the tensor {_plain(name)} has no possible type, shape and place."
+    )
+
+
+def _prefix(names: Mapping[str, object]) -> str:
+    """What wrappers such as DataParallel put before every name."""
+    prefix = ""
+    while names and (found := [p for p in _PREFIXES if all(n.startswith(prefix + p) for n in names)]):
+        prefix += found[0]
+    return prefix
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name[:60] if letter.isprintable())
+
+
+def compare(found: Shapes, wanted: Shapes, optional: tuple[str, ...] = ()) -> None:
+    """Raises ModelError that names the first three keys that are missing, not expected, or of the wrong shape.
+
+    optional: beginnings or endings of keys that may be there or not.
+    """
+
+    def counts(name: str) -> bool:
+        return not any(name.startswith(o) or name.endswith(o) for o in optional)
+
+    missing = [n for n in wanted if n not in found and counts(n)]
+    odd = [n for n in found if n not in wanted and counts(n)]
+    shapes = [f"{_plain(n)} is {found[n]}, not {wanted[n]}" for n in wanted if n in found and found[n] != wanted[n]]
+    parts = [f"{len(names)} {words} ({', '.join(map(_plain, names[:3]))}{' ...' if len(names) > 3 else ''})"
+             for names, words in ((missing, "keys are missing"), (odd, "keys are not expected"),
+                                  (shapes, "shapes are wrong")) if names]  # fmt: skip
+    if parts:
+        raise ModelError(f"The weights do not fit: {'; '.join(parts)}.")
