@@ -30,6 +30,12 @@ _CARD_STYLE = """<style>
   border-radius: 0.3rem}
 .st-key-image_card [data-testid="stText"] {font-family: inherit; font-weight: 600; overflow-wrap: anywhere}
 .st-key-image_card [data-testid="stCaptionContainer"] {margin: 0; line-height: 1.35}
+@media (max-height: 900px) { /* the words beside the picture */
+  .st-key-image_card {display: grid; grid-template-columns: 88px 1fr; gap: 0.1rem 0.6rem; align-items: center}
+  .st-key-image_card > :has([data-testid="stImage"]) {grid-row: 1 / 3}
+  .st-key-image_card > :is(:has([data-testid="stHorizontalBlock"]), :has([role="alert"])) {grid-column: 1 / 3}
+  .st-key-image_card [data-testid="stImage"] img {max-height: 70px}
+}
 </style>"""
 
 _GRID_STYLE = """

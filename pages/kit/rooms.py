@@ -154,11 +154,24 @@ PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS, GRID, TRANSFORMER, *BENC
 _CLOSE_DIALOG = "<script>document.querySelector('[role=dialog] button')?.click()</script>"
 
 
-# The picture comes first: little air above it, and a header that lets clicks through.
+# The picture comes first: little air above it, and a header that lets clicks through. In the sidebar all pages and the
+# image in hand fit on a small screen.
 _STYLE = """<style>
 .stMainBlockContainer {padding: 1.1rem 1.6rem 2rem; max-width: 1800px}
 .stMain h1 {font-size: 1.5rem; padding: 0}
 .stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}
+@media (max-height: 900px) {
+  .stSidebar :is([data-testid="stSidebarHeader"], [data-testid="stSidebarNav"]) {margin-bottom: 0; padding-bottom: 0}
+  .stSidebar [data-testid="stSidebarNav"] {margin-top: -0.6rem; padding-top: 0}
+  .stSidebar [data-testid="stSidebarNavItems"] li > div {min-height: 0; margin: 0; height: 1.58rem}
+  .stSidebar [data-testid="stSidebarNavLink"] {height: 1.5rem; min-height: 0; margin: 0; padding-block: 0}
+  .stSidebar [data-testid="stSidebarNavLink"] p {font-size: 0.84rem}
+  .stSidebar [data-testid="stSidebarNavItems"] > div {margin-top: 0.3rem; gap: 0}
+  .stSidebar [data-testid="stNavSectionHeader"] {min-height: 0; margin: 0; padding-block: 0}
+  .stSidebar [data-testid="stNavSectionHeader"] p {font-size: 0.8rem}
+  .stSidebar [data-testid="stSidebarNavSeparator"] {display: none}
+  .stSidebar [data-testid="stSidebarUserContent"] {padding-top: 0.7rem; padding-bottom: 0.5rem}
+}
 </style>"""
 
 
@@ -175,4 +188,4 @@ def navigation() -> StreamlitPage:
             for page in PAGES
             if page.room == room
         ]
-    return st.navigation(menu)
+    return st.navigation(menu, expanded=True)
