@@ -178,7 +178,7 @@ def _answered(row: Row, model: Any, second: Any | None, rgb: np.ndarray) -> tupl
     differ = None
     if second is not None:
         two = answer(second, rgb)
-        differ = disagreement(labels, one.classes, two.labels, two.classes)
+        differ = _share(*differing(labels, one.classes, two.labels, two.classes))
     return replace(
         row,
         uncertainty=float(entropy.mean() / np.log(max(count, 2))),
@@ -190,10 +190,12 @@ def _answered(row: Row, model: Any, second: Any | None, rgb: np.ndarray) -> tupl
     ), labels
 
 
-def disagreement(one: np.ndarray, names: Sequence[str], two: np.ndarray, others: Sequence[str]) -> float | None:
-    """The share of pixels that two models call otherwise, by the names of their classes; None where none is judged.
+def differing(one: np.ndarray, names: Sequence[str], two: np.ndarray, others: Sequence[str]
+              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Where two models call a pixel otherwise, by the names of their classes, and where that can be judged.
 
-    one, two: (H, W) labels. A class that only one of them knows is "background" where both have that; else it is void.
+    one, two: (H, W) labels; two (H, W) bool come back. A class that only one of the models knows counts as "background"
+    where both have that; else its pixels cannot be judged.
     """
     shared = [name for name in names if name in set(others)]
     rest = shared.index("background") if "background" in shared else VOID
@@ -203,7 +205,7 @@ def disagreement(one: np.ndarray, names: Sequence[str], two: np.ndarray, others:
 
     one, two = common(one, names), common(two, others)
     judged = (one != VOID) & (two != VOID)
-    return float((one != two)[judged].mean()) if judged.any() else None
+    return (one != two) & judged, judged
 
 
 def _judged(row: Row, mask: bytes, labels: np.ndarray, classes: int) -> Row:
@@ -219,6 +221,10 @@ def _judged(row: Row, mask: bytes, labels: np.ndarray, classes: int) -> Row:
     scores = _scores(matrix)
     return replace(row, pixel_accuracy=scores.pixel_accuracy, mean_iou=scores.mean_iou,
                    confusion=tuple(map(tuple, matrix.tolist())))  # fmt: skip
+
+
+def _share(yes: np.ndarray, judged: np.ndarray) -> float | None:
+    return float(yes.sum() / judged.sum()) if judged.any() else None
 
 
 def _scores(matrix: np.ndarray) -> Scores:

@@ -1,0 +1,100 @@
+"""The questions of the page on many images: which pictures, which models, and go; and what to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from engine.cards import Card, ModelError
+from engine.debug import batch, collection, report
+from engine.debug.batch import Row
+from engine.debug.collection import CollectionError
+from engine.images import MAX_BYTES
+from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, work
+from pages.kit import models
+from pages.kit.queue import task
+
+GALLERY, FILES, NOBODY = "The gallery", "Your files", "nobody"
+ENDINGS = [*(ending[1:] for ending in sorted(collection.PICTURES)), "zip"]
+
+
+def ask_pictures(desk: Desk, card: Card) -> Source | None:
+    """The gallery or the visitor's files, which are copied into the visit at once; None while there are none."""
+    asked = st.segmented_control("Pictures", (GALLERY, FILES), default=GALLERY, required=True, key="pictures",
+                                 bind="query-params", label_visibility="collapsed", width="stretch")  # fmt: skip
+    if asked == GALLERY:
+        labels = card.settings.get("labels", "")
+        made = desk.galleries.get(labels) or Source(collection.from_gallery(labels), gallery=True)
+        return desk.galleries.setdefault(labels, made)
+    if desk.source is None:
+        _upload(desk)
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(desk.source.found.title, width="stretch")
+        st.button("Clear", icon=":material/delete:", key="many_clear", on_click=desk.clear)
+    return desk.source
+
+
+def _upload(desk: Desk) -> None:
+    files = st.file_uploader("Pictures, or one zip of them", ENDINGS, accept_multiple_files=True,
+                             key=f"many_upload_{desk.turn}", max_upload_size=MAX_BYTES // 10**6)  # fmt: skip
+    if files:
+        try:
+            desk.take(collection.from_files([(file.name, file.getvalue()) for file in files], MOST_HELD))
+        except CollectionError as error:
+            st.error(str(error), icon=":material/folder_off:")
+        else:
+            st.rerun()
+    if desk.former is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("The pictures were put away.", width="stretch")
+            st.button("Undo", icon=":material/undo:", key="many_undo", on_click=desk.undo)
+
+
+def ask_second(first: str, card: Card) -> Any | None:
+    """A model of the same classes that the first one is held against, None for nobody."""
+    names = [name for name in models.segmenters() if name != first and _fits(name, card)]
+    name = st.selectbox("Held against", (NOBODY, *names), key="many_against", bind="query-params", filter_mode=None,
+                        help="Where the two disagree, at least one of them is wrong.")  # fmt: skip
+    try:
+        return None if name == NOBODY else models.model(name)
+    except ModelError as error:
+        st.warning(str(error))
+        return None
+
+
+def _fits(name: str, card: Card) -> bool:
+    """True for a model that is on this machine and has classes in common with `card`."""
+    other = models.card(name)
+    if other is None or len(set(card.classes) & set(other.classes)) < 2:
+        return False
+    if other.bundled:
+        return True
+    from engine.segmentation import published
+
+    return published.available(name)
+
+
+def ask_run(desk: Desk, source: Source, model: Any, second: Any | None) -> list[Row]:
+    """A button that begins or goes on, the progress, and the rows so far."""
+    items, run = source.found.items, batch.together(model, second)
+    rows = source.rows(run)
+    if len(rows) < len(items):
+        begun = f"Go on with {len(items) - len(rows)} of {len(items)}" if rows else f"Run on {len(items)} pictures"
+        task(KEY, (source.name, run), begun, work(model, second, items, rows, desk.kept))
+    return rows
+
+
+def take_away(source: Source, rows: list[Row], card: Card, second: Card | None) -> None:
+    """The report as a file."""
+
+    def made(write: Callable[[report.Report], str]) -> Callable[[], str]:
+        return lambda: write(report.report(source.found.title, rows, card, second, source.found.notes))
+
+    with st.popover("Export", icon=":material/download:"):
+        for label, ending, mime, write in (("Report (HTML, one file)", "html", "text/html", report.html),
+                                           ("Numbers (CSV)", "csv", "text/csv", report.csv_text)):  # fmt: skip
+            st.download_button(label, made(write), f"saccade-{card.name}-report.{ending}", mime,
+                               key=f"many_export_{ending}", on_click="ignore", width="stretch")  # fmt: skip
