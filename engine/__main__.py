@@ -1,4 +1,4 @@
-"""The command line: list, trace, train, evaluate and time the models.
+"""The command line: list, trace, train, evaluate, report on and time the models.
 
 Progress goes to stderr and results to stdout; a mistake of the user is one sentence on stderr and exit code 2.
 """
@@ -67,7 +67,13 @@ def parser() -> argparse.ArgumentParser:
         one_of.add_argument(
             "--data", type=Path, required=True, help="what holds iccv09Data, VOCdevkit, flickr8k or MNIST"
         )
-    for one_of in (one, two, three):
+    five = command("report", report, "run a model over many pictures: one HTML or CSV file; a stopped run goes on")
+    five.add_argument("model")
+    five.add_argument("pictures", type=Path, metavar="DIR", help="folder or zip; masks in masks/ or NAME_mask.png")
+    five.add_argument("--out", type=Path, required=True, help="FILE.html or FILE.csv")
+    five.add_argument("--against", metavar="MODEL", default=None, help="a model to disagree with")
+    five.add_argument("--limit", type=_positive, default=None, help="take only so many pictures")
+    for one_of in (one, two, three, five):
         one_of.add_argument("--device", type=_device, default="cpu")
     four = command("bench", bench, "time models at 640x480; one line of JSON each")
     four.add_argument("names", nargs="*", metavar="NAME")
@@ -122,6 +128,17 @@ def evaluate(options: argparse.Namespace) -> None:
     if averaged is not None:
         result["averaged"] = {k: v for k, v in averaged.items() if k not in ("data", "split", "images")}
     print(json.dumps({"model": options.model, **result}), flush=True)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Run a model over many pictures and write the report."""
+    from engine.debug import report as reporting
+
+    for name in filter(None, (options.model, options.against)):
+        _load(name, options.device)  # published weights are fetched with progress
+    made = reporting.run(options.model, options.pictures, options.out, options.against, _say, options.limit,
+                         options.device)  # fmt: skip
+    print(f"{options.out}: {reporting.sentence(made)}")
 
 
 def bench(options: argparse.Namespace) -> None:

@@ -173,3 +173,16 @@ def test_it_runs_as_a_program(tmp_path):
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "x.png" in done.stderr
+
+
+@pytest.mark.usefixtures("loaded")
+def test_report_writes_one_file_for_many_pictures(rgb, tmp_path, capsys):
+    for i in range(3):
+        Image.fromarray(rgb[i:]).save(tmp_path / f"{i}.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    out = tmp_path / "report.html"
+    assert main(["report", "fcn-scenes", str(tmp_path), "--out", str(out), "--limit", "4"]) == 0
+    assert "4 pictures, 1 failed" in capsys.readouterr().out
+    assert out.read_text(encoding="utf8").lower().startswith("<!doctype html>")
+    assert main(["report", "fcn-scenes", str(tmp_path / "nowhere"), "--out", str(out)]) == 2
+    assert main(["report", "fcn-scenes", str(tmp_path), "--out", str(tmp_path / "report.exe")]) == 2
