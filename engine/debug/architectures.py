@@ -17,7 +17,7 @@ from torch import nn
 
 from engine.cards import Card, ModelError
 from engine.debug.checkpoints import Shapes, Weights, compare
-from engine.debug.onnx_spec import IMAGENET, MOST_CLASSES, MOST_SIDE, Numbers, label_set, usual
+from engine.debug.onnx_spec import IMAGENET, MOST_CLASSES, MOST_SIDE, Numbers, harmless, label_set, usual
 
 LITE = (0, 1, 2, 3, 4)  # sizes of our trunk
 OPTIONAL = ("aux_classifier.", "num_batches_tracked")  # keys that may be there or not
@@ -56,9 +56,9 @@ def recognise(shapes: Shapes) -> Architecture:
     found = _ours(shapes) or _torchvision(shapes)
     if found is None:
         first = ", ".join(list(shapes)[:3])
-        raise ModelError(f"These weights ({first[:120]} ...) belong to no network that is known here: FCN, Patches, "
-                         "MultiScale and Recurrent of Saccade, and torchvision's FCN, DeepLabV3 and LR-ASPP. Any other "
-                         "network can come as ONNX.")  # fmt: skip
+        raise ModelError(f"These weights ({harmless(first, 120)} ...) belong to no network known here: Saccade's "
+                         "FCN, Patches, MultiScale and Recurrent, and torchvision's FCN, DeepLabV3 and LR-ASPP. Any "
+                         "other network can come as ONNX.")  # fmt: skip
     if not 2 <= found.classes <= MOST_CLASSES:
         raise ModelError(f"The head of this network names {found.classes} classes; it needs 2 to {MOST_CLASSES}.")
     with torch.device("meta"):

@@ -14,13 +14,14 @@ import json
 import math
 import pickletools
 import struct
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import safetensors.torch
 from torch import Tensor
 
 from engine.cards import ModelError
+from engine.debug.onnx_spec import harmless
 
 MOST_FILE = 120 * 2**20  # bytes; torchvision's largest network fits in half precision
 MOST_HEADER = 2**22  # bytes
@@ -64,17 +65,19 @@ def _is_pickle(data: bytes) -> bool:
     return True
 
 
-@dataclass(frozen=True, eq=False)
 class Weights:
-    """The tensors of a safetensors file that was checked: their shapes, and the file itself."""
+    """The tensors of a safetensors file that was checked: their `shapes`, and the file, which is kept out of memory."""
 
-    shapes: Shapes
-    data: bytes
+    def __init__(self, shapes: Shapes, data: bytes) -> None:
+        self.shapes, self.size = shapes, len(data)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as this does
+        self._file.write(data)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors, floating ones as float32, under their keys without wrappers' names. Raises ModelError."""
         try:
-            found = safetensors.torch.load(self.data)
+            self._file.seek(0)
+            found = safetensors.torch.load(self._file.read())
         except Exception as error:  # the library has its own opinion of a header
             raise ModelError("This safetensors file cannot be read.") from error
         cut = len(_prefix(found))
@@ -84,7 +87,7 @@ class Weights:
 def read(data: bytes) -> Weights:
     """The weights in a safetensors file, after its header was checked. Raises ModelError with a sentence."""
     if len(data) > MOST_FILE:
-        raise ModelError(f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_FILE / 1e6:.0f} MB can be read. Half "
+        raise ModelError(f"This file has {len(data) >> 20} MB; at most {MOST_FILE >> 20} MB can be read. Half "
                          "precision halves it: {k: v.half() for k, v in state_dict.items()}.")  # fmt: skip
     header = _header(data)
     shapes = {}
@@ -134,7 +137,7 @@ def _entry(name: str, entry: object, most: int) -> tuple[tuple[int, ...], tuple[
     except (TypeError, KeyError, ValueError):
         pass
     raise ModelError(
-        f"This safetensors file is damaged: the tensor {_plain(name)} has no possible type, shape and place."
+        f"This safetensors file is damaged: the tensor {harmless(name)} has no possible type, shape and place."
     )
 
 
@@ -144,10 +147,6 @@ def _prefix(names: Mapping[str, object]) -> str:
     while names and (found := [p for p in _PREFIXES if all(n.startswith(prefix + p) for n in names)]):
         prefix += found[0]
     return prefix
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name[:60] if letter.isprintable())
 
 
 def compare(found: Shapes, wanted: Shapes, optional: tuple[str, ...] = ()) -> None:
@@ -161,8 +160,8 @@ def compare(found: Shapes, wanted: Shapes, optional: tuple[str, ...] = ()) -> No
 
     missing = [n for n in wanted if n not in found and counts(n)]
     odd = [n for n in found if n not in wanted and counts(n)]
-    shapes = [f"{_plain(n)} is {found[n]}, not {wanted[n]}" for n in wanted if n in found and found[n] != wanted[n]]
-    parts = [f"{len(names)} {words} ({', '.join(map(_plain, names[:3]))}{' ...' if len(names) > 3 else ''})"
+    shapes = [f"{harmless(n)} is {found[n]}, not {wanted[n]}" for n in wanted if n in found and found[n] != wanted[n]]
+    parts = [f"{len(names)} {words} ({', '.join(map(harmless, names[:3]))}{' ...' if len(names) > 3 else ''})"
              for names, words in ((missing, "keys are missing"), (odd, "keys are not expected"),
                                   (shapes, "shapes are wrong")) if names]  # fmt: skip
     if parts:

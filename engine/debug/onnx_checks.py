@@ -24,14 +24,14 @@ from onnx import (
 )
 
 from engine.cards import ModelError
-from engine.debug.onnx_spec import MOST_SIDE, Info, Port
+from engine.debug.onnx_spec import MOST_SIDE, TOLD, Info, Port
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 MOST_NODES = 20_000
 MOST_PARTS = 400_000  # messages in the file, of any kind
 MOST_VALUES = 2**28  # numbers in one tensor
 DEEPEST = 32  # graphs inside graphs and other nesting
-_METADATA = 64  # entries, and 4,000 characters of each
+_LONG = 200  # letters of a port's name
 _FILES = ("EPContext", "PyOp")  # operators that name files or code
 
 
@@ -69,7 +69,9 @@ def describe(model: ModelProto) -> Info:
     if not any(len(port.shape) in (0, 3, 4) for port in outputs):
         shapes = "; ".join(port.line[:80] for port in outputs[:3])
         raise ModelError(f"No output is a map of classes, (1, classes, h, w) or (1, h, w): {shapes}.")
-    metadata = {p.key[:100]: p.value[:20_000] for p in model.metadata_props[:_METADATA]}
+    if any(len(port.name) > _LONG for port in (*inputs, *outputs)):
+        raise ModelError(f"The name of an input or output has more than {_LONG} letters.")
+    metadata = {p.key: p.value[:8000] for p in model.metadata_props if p.key in TOLD}
     parameters = sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
     return Info(inputs, outputs[:16], metadata, len(model.graph.node), parameters)
 

@@ -115,9 +115,8 @@ def _wait(descriptor: int, event: int, end: float, tick: Tick | None) -> None:
     """Wait until a descriptor is ready. Raises Late after `end`, and whatever `tick` raises."""
     if tick:
         tick()
-    left = end - time.monotonic()
-    if left <= 0:
-        raise Late("The other side takes too long.")
+    left = max(end - time.monotonic(), 0.0)
     poll = select.poll()
     poll.register(descriptor, event)
-    poll.poll(1000 * min(left, LOOK if tick else 60.0))
+    if not poll.poll(1000 * min(left, LOOK if tick else 60.0)) and not left:
+        raise Late("The other side takes too long.")

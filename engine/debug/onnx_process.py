@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.cards import ModelError
 from engine.debug.onnx_pipe import Late, Pipe, PipeError, Tick
-from engine.debug.onnx_spec import Info, Port
+from engine.debug.onnx_spec import Info, Port, harmless
 
 MOST_FILE = 100 * 2**20  # bytes
 START_SECONDS, OPEN_SECONDS, RUN_SECONDS = 30.0, 60.0, 60.0
@@ -63,7 +63,7 @@ class Process:
             self.end()
             raise
         if sentence := answer.get("error"):
-            raise ModelError(str(sentence)[:600])
+            raise ModelError(harmless(str(sentence), 600))
         return answer, arrays
 
     def kill(self) -> None:
@@ -97,7 +97,7 @@ class Network:
     def __init__(self, data: bytes, tick: Tick | None = None) -> None:
         """Check the file and open it. tick: as for `run`. Raises ModelError with a sentence."""
         if len(data) > MOST_FILE:
-            raise ModelError(f"This file has {len(data) / 1e6:.0f} MB; at most {MOST_FILE / 1e6:.0f} MB can be run.")
+            raise ModelError(f"This file has {len(data) >> 20} MB; at most {MOST_FILE >> 20} MB can be run.")
         self.size = len(data)
         self._holder = _Holder(data)
         weakref.finalize(self, self._holder.close)

@@ -33,6 +33,8 @@ MOST_CLASSES = 254  # a label is one byte, and 255 says that nobody may judge
 MOST_SIDE = 2048  # pixels of the input
 LONGEST = 512  # pixels of the longer side where the network takes any size
 MULTIPLE = 32
+_NAMES = ("names", "classes", "class_names", "labels", "id2label")
+TOLD = (*_NAMES, "scale", "mean", "std", "author")  # what is read of a file's metadata
 _NAME = 40  # characters of a class
 _CITYSCAPES = ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
                "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle",
@@ -168,7 +170,7 @@ def normalisation(metadata: Mapping[str, str], dtype: str) -> tuple[str, Numbers
 
 def names_in(metadata: Mapping[str, str], count: int | None) -> tuple[str, ...]:
     """The classes that a file names in its metadata if they are `count`, else those that are usual for that number."""
-    for key in ("names", "classes", "class_names", "labels", "id2label"):
+    for key in _NAMES:
         found = _listed(metadata.get(key, ""))
         if found and (count is None or len(found) == count):
             return clean(found)
@@ -187,6 +189,12 @@ def usual(count: int) -> tuple[str, ...]:
 def label_set(classes: tuple[str, ...]) -> str:
     """The name of the label set with exactly these classes, in which the gallery knows the truth; "" otherwise."""
     return next((s.name for s in (stanford.LABELS, voc.LABELS) if s.classes == classes), "")
+
+
+def harmless(text: str, most: int = 60) -> str:
+    """Words of a stranger for a sentence that may be read as Markdown: printable, no links, not long."""
+    text = re.sub(r"[\[\]<>`$*|~\\]|://|www\.", " ", text[: 4 * most])
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:most]
 
 
 def clean(names: Iterable[Any]) -> tuple[str, ...]:

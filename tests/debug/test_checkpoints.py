@@ -1,0 +1,226 @@
+"""Weights of a user: the networks they are recognised as, what does not fit in words, and nothing in them ever runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import random
+import struct
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from engine import zoo
+from engine.cards import Card, ModelError
+from engine.debug import architectures, checkpoints
+from engine.segmentation import published
+
+OURS = {"fcn-scenes": "fcn", "fcn-animals": "fcn", "patches": "patches", "multiscale": "multiscale",
+        "multiscale-classic": "multiscale-classic", "recurrent": "recurrent"}  # fmt: skip
+THEIRS = ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101",
+          "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large")  # fmt: skip
+
+
+def bundled(name: str) -> bytes:
+    return zoo.weights_path(name).read_bytes()
+
+
+def changed(name: str, change) -> bytes:
+    """The bundled weights of `name` after `change(state dict)`."""
+    state = safetensors.torch.load(bundled(name))
+    change(state)
+    return safetensors.torch.save(state)
+
+
+def built(data: bytes, **choice):
+    weights = checkpoints.read(data)
+    found = architectures.recognise(weights.shapes)
+    return architectures.build("mine-1", found, weights, replace(architectures.guess(found), **choice))
+
+
+@pytest.mark.parametrize(("name", "kind"), OURS.items())
+def test_our_networks_come_back_the_same(name, kind, rgb):
+    assert checkpoints.kind(bundled(name)) == "safetensors"
+    weights = checkpoints.read(bundled(name))
+    found = architectures.recognise(weights.shapes)
+    card = Card.read(name)
+    assert (found.name, found.classes) == (kind, len(card.classes))
+    model = architectures.build("mine-1", found, weights, replace(architectures.guess(found), longest=96))
+    assert model.card.classes == card.classes  # guessed by their number
+    assert model.card.settings["labels"] == card.settings["labels"]
+    theirs = zoo.build(replace(card, settings={**card.settings, "longest": [32, 96]}))
+    assert type(model) is type(theirs)
+    for variant in model.scored:
+        wanted = theirs.scores(theirs.encode(rgb), variant)
+        assert torch.equal(model.scores(model.encode(rgb), variant), wanted)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_torchvisions_networks_are_recognised(name):
+    """From their shapes alone, wrapped in DataParallel and with the auxiliary head."""
+    options = {} if name.startswith("lraspp") else {"aux_loss": True}
+    with torch.device("meta"):
+        net = published.get_model(name, weights=None, weights_backbone=None, num_classes=5, **options)
+    shapes = {k: tuple(t.shape) for k, t in net.state_dict().items()}
+    found = architectures.recognise(shapes)
+    assert (found.name, found.classes, found.published) == (name, 5, True)
+
+
+@torch.inference_mode()
+def test_torchvisions_weights_give_torchvisions_numbers(rgb):
+    torch.manual_seed(0)
+    net = published.empty("lraspp_mobilenet_v3_large", 5).eval()
+    state = {f"module.{k}": v for k, v in net.state_dict().items() if "num_batches" not in k}
+    choice = {"longest": 96, "mean": (0.1, 0.2, 0.3), "std": (1.0, 2.0, 3.0)}
+    model = built(safetensors.torch.save(state), **choice)
+    x = torch.tensor(rgb).permute(2, 0, 1)[None] / 255
+    x = torch.nn.functional.interpolate(x, model.working_size(rgb), mode="bilinear", antialias=True)
+    mean, std = (torch.tensor(choice[k]).view(3, 1, 1) for k in ("mean", "std"))
+    wanted = net.classifier(net.backbone((x - mean) / std))
+    assert torch.allclose(model.encode(rgb).logits, wanted, atol=1e-3 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda s: s.pop("score16.bias"), "1 keys are missing (score16.bias)"),
+    (lambda s: s.update({f"x{i}": torch.zeros(1) for i in range(5)}), "5 keys are not expected (x0, x1, x2 ...)"),
+    (lambda s: s.update({"score16.bias": torch.zeros(9)}), "1 shapes are wrong (score16.bias is (9,), not (8,))"),
+    (lambda s: s.update({"score8.weight": torch.zeros(1, 40, 1, 1)}), "names 1 classes; it needs 2 to 254"),
+    (lambda s: s.update({"score8.weight": torch.zeros(999, 1)}), "names 999 classes"),
+])  # fmt: skip
+def test_what_does_not_fit_is_said(change, words):
+    with pytest.raises(ModelError) as caught:
+        built(changed("fcn-scenes", change))
+    assert words in str(caught.value)
+
+
+def test_strangers_and_numbers_that_are_none():
+    with pytest.raises(ModelError, match="belong to no network known here"):
+        built(safetensors.torch.save({"encoder.weight": torch.zeros(3)}))
+    with pytest.raises(ModelError, match="not finite"):
+        built(changed("patches", lambda s: s["first.bias"].fill_(float("nan"))))
+    with pytest.raises(ModelError, match="8 classes, but there are 2 names"):
+        built(bundled("patches"), classes=("a", "b"))
+    with pytest.raises(ModelError, match="32 to 2048"):
+        built(bundled("patches"), longest=9999)
+
+
+class Bomb:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.write_text, (self.path, "it ran")
+
+
+def pickles(path: Path) -> dict[str, bytes]:
+    """The ways in which a pickle comes, each of which writes `path` when somebody opens it."""
+    made = {f"protocol {p}": pickle.dumps({"state_dict": Bomb(path)}, p) for p in range(pickle.HIGHEST_PROTOCOL + 1)}
+    for name, new in (("torch, zip", True), ("torch, old", False)):
+        out = io.BytesIO()
+        torch.save({"weight": torch.zeros(2), "extra": Bomb(path)}, out, _use_new_zipfile_serialization=new)
+        made[name] = out.getvalue()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Bomb(path)))
+    return made | {"zip": out.getvalue(), "array": b"\x93NUMPY" + pickle.dumps(Bomb(path))}
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    """Whatever it is called, and from whichever protocol on; the same bytes do run where somebody does open them."""
+    path = tmp_path / "ran"
+    made = pickles(path)
+    for name, data in made.items():
+        with pytest.raises(ModelError) as caught:
+            checkpoints.kind(data)
+        assert ("could run any code" in str(caught.value)) == (name != "array"), name
+        assert checkpoints.SAVE in str(caught.value) or name == "array"
+        with pytest.raises(ModelError):
+            checkpoints.read(data)  # as if it had been taken for safetensors
+    assert not path.exists()
+    pickle.loads(made["protocol 4"])
+    assert path.read_text() == "it ran"
+
+
+def test_a_pickle_behind_another_files_beginning_does_not_run(tmp_path):
+    """safetensors with a pickle as its tensor or its metadata, and with one behind its end."""
+    path = tmp_path / "ran"
+    bomb = pickle.dumps(Bomb(path))
+    hidden = safetensors.torch.save({"first.weight": torch.frombuffer(bytearray(bomb), dtype=torch.uint8)})
+    for data in (hidden, bundled("patches") + bomb):
+        assert checkpoints.kind(data) == "safetensors"
+        with pytest.raises(ModelError):
+            built(data)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("start", "words"), [(b"\x89HDF\r\n", "HDF5"), (b"\x1f\x8b", "gzip"), (b"\x89PNG\r\n", "picture"),
+                                              (b"\x1c\0\0\0TFL3", "TensorFlow Lite"), (b"", "empty")])  # fmt: skip
+def test_other_files_are_named(start, words):
+    with pytest.raises(ModelError, match=words):
+        checkpoints.kind(start)
+
+
+def header(entries: object, body: bytes = b"") -> bytes:
+    text = json.dumps(entries).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize("data", [
+    header({}), header([]), header({"a": 3}), header({"a": TENSOR}), header({"a": TENSOR}, bytes(9)),
+    header({"a": TENSOR | {"shape": [3]}}, bytes(8)), header({"a": TENSOR | {"dtype": "F33"}}, bytes(8)),
+    header({"a": TENSOR | {"shape": [-2]}}, bytes(8)), header({"a": TENSOR | {"shape": [2.0]}}, bytes(8)),
+    header({"a": TENSOR | {"shape": "ab"}}, bytes(8)), header({"a": TENSOR | {"data_offsets": [8, 0]}}, bytes(8)),
+    header({"a": TENSOR, "b": TENSOR}, bytes(8)), header({"a": TENSOR | {"shape": [0, 2**60]}}, bytes(8)),
+    header({"a": TENSOR | {"data_offsets": [4, 12]}}, bytes(12)), header({"a": TENSOR | {"dtype": ["F32"]}}, bytes(8)),
+    header({str(i): TENSOR for i in range(6000)}, bytes(8)), struct.pack("<Q", 2**60) + b"{}", b"\x05\0\0\0\0\0\0\0{}",
+    struct.pack("<Q", 400_000) + b'{"a":' * 80_000, b"{", bytes(8),
+])  # fmt: skip
+def test_headers_that_lie(data):
+    with pytest.raises(ModelError) as caught:
+        checkpoints.read(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_five_thousand_broken_files():
+    """Bytes of the header changed, cut, doubled: each ends in tensors that fit their header, or in one sentence."""
+    rng = np.random.default_rng(0)
+    good = safetensors.torch.save({f"t{i}": torch.tensor(rng.normal(0, 1, (3, i + 1))) for i in range(4)}, {"a": "b"})
+    dice, read = random.Random(0), 0
+    for _ in range(5000):
+        data, top = bytearray(good), len(good) - 240
+        for _ in range(dice.choice((1, 1, 2, 5))):
+            at = dice.randrange(top)
+            kind = dice.randrange(4)
+            if kind == 0:
+                data[at] = dice.choice((dice.randrange(256), ord(dice.choice('0123456789[]{},":-.e'))))
+            elif kind == 1:
+                del data[at : at + dice.randrange(1, 9)]
+            elif kind == 2:
+                data[at:at] = data[at : at + dice.randrange(1, 30)]
+            else:
+                data[dice.randrange(8)] = dice.randrange(256)
+        try:
+            weights = checkpoints.read(bytes(data))
+            weights.tensors()
+            architectures.recognise(weights.shapes)
+        except ModelError as error:
+            read += "belong to no network" in str(error)
+            assert "\n" not in str(error)
+            assert len(str(error)) < 600
+    assert 50 < read < 4000
+
+
+def test_a_file_that_is_too_long_is_refused_unread():
+    with pytest.raises(ModelError, match="at most 120 MB"):
+        checkpoints.read(bytes(checkpoints.MOST_FILE + 1))
