@@ -12,11 +12,16 @@ import hashlib
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
+
+from engine.image_work import bytes_per_pixel, scans
+
+T = TypeVar("T")
 
 MAX_BYTES = 20_000_000  # of the file
 MIN_SIDE = 8  # pixels
@@ -104,24 +109,29 @@ def decode(data: bytes, *, longest: int = LONGEST) -> Picture:
     Raises ImageError, whose message is one sentence, for every file that cannot be shown. Takes at most `MAX_WORK`
     bytes plus a few MiB, whatever the file says of itself.
     """
+    return read(data, lambda image, name: _decode(image, name, data, longest))
+
+
+def read(data: bytes, work: Callable[[Image.Image, str], T]) -> T:
+    """What `work(image, format)` makes of the picture in `data`, opened and judged by its header, not decoded yet.
+
+    One at a time in the process. Raises ImageError for a file that cannot be shown, and where `work` raises anything.
+    """
     name = _format(data)
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        broken = "damaged: its header"
         try:
             image = Image.open(_File(data), formats=[name])
             _check(image, name, data)
+            broken = "damaged or cut off: its pixels"
+            return work(image, name)
         except ImageError:
             raise
         except Image.DecompressionBombError:
             raise ImageError(f"This {name} picture has far too many pixels to be read.") from None
-        except Exception as error:  # Pillow's readers raise what they like on a broken header
-            raise ImageError(f"This {name} file is damaged: its header cannot be read.") from error
-        try:
-            return _decode(image, name, data, longest)
-        except ImageError:
-            raise
-        except Exception as error:  # the same for broken pixels
-            raise ImageError(f"This {name} file is damaged or cut off: its pixels cannot be read.") from error
+        except Exception as error:  # Pillow's readers raise what they like on a broken file
+            raise ImageError(f"This {name} file is {broken} cannot be read.") from error
 
 
 def _format(data: bytes) -> str:
@@ -143,42 +153,17 @@ def _check(image: Image.Image, name: str, data: bytes) -> None:
     """Raises ImageError where the header promises a picture that is too large, too small or too long."""
     width, height = image.size
     pixels = width * height
-    most = min(_FORMATS[name][1] * 1e6, (MAX_WORK - len(data)) / _bytes_per_pixel(image, name, data))
+    most = min(_FORMATS[name][1] * 1e6, (MAX_WORK - len(data)) / bytes_per_pixel(image, name, data))
     if pixels > most:
-        raise ImageError(
-            f"This {name} picture has {pixels / 1e6:.1f} megapixels; at most {most / 1e6:.1f} can be read."
-        )
-    if name == "JPEG" and (scans := _scans(image, data)) * pixels > _SCANNED:
-        raise ImageError(f"This JPEG picture is stored in {scans} scans, which would take too long to read.")
+        much = f"{pixels / 1e6:.1f} megapixels; at most {most / 1e6:.1f} can be read"
+        raise ImageError(f"This {name} picture has {much}.")
+    if name == "JPEG" and (passes := scans(image, data)) * pixels > _SCANNED:
+        raise ImageError(f"This JPEG picture is stored in {passes} scans, which would take too long to read.")
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"This picture has {width} x {height} pixels; each side needs at least {MIN_SIDE}.")
     if max(width, height) > MAX_ASPECT * min(width, height):
         most = f"one side may be at most {MAX_ASPECT} times the other"
         raise ImageError(f"This picture has {width} x {height} pixels; {most}.")
-
-
-def _bytes_per_pixel(image: Image.Image, name: str, data: bytes) -> float:
-    """The memory that decoding takes at its peak for each pixel that the header promises."""
-    if name == "WEBP":
-        return 15.0  # libwebp's canvas, its copy, the bytes, the picture
-    if name == "JPEG":
-        return 1 + 2 * len(image.getbands()) if _scans(image, data) else 0.5  # all coefficients, or a few rows
-    if name == "TIFF":
-        tags = image.tag_v2
-        bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
-        sample = max(sum(bits), bits[0] * tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)) / 8
-        tile = tags.get(TiffImagePlugin.TILEWIDTH, 0) * tags.get(TiffImagePlugin.TILELENGTH, 0)
-        return 8 + sample * max(1.0, tile / (image.width * image.height))
-    return 4.0
-
-
-def _scans(image: Image.Image, data: bytes) -> int:
-    """The passes over a JPEG whose coefficients are all kept in memory; 0 for one that is read row by row."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    all_at_once = data[at : at + 2] == b"\xff\xda" and data[at + 4] >= len(image.getbands())
-    return 0 if all_at_once and not image.info.get("progressive") else data.count(b"\xff\xda", at)
 
 
 def _decode(image: Image.Image, name: str, data: bytes, longest: int) -> Picture:

@@ -1,0 +1,169 @@
+"""An uploaded mask's untrusted bytes become a map of entries, and entries become classes or void.
+
+References
+1. Everingham et al., PASCAL VOC development kit: masks are indexed PNG, their colour map, 255 is void.
+2. Pillow handbook, "Concepts": modes and the nearest filter.
+
+Convention
+----------
+A mask has the size of the picture as it is shown, or that of the picture's file as it stands upright. Of the latter
+each shown pixel takes the entry of the mask's pixel that its centre lies in (nearest, half-pixel centres).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from engine import images, palette
+from engine.images import ImageError
+from engine.trace import VOID
+
+FORMATS = ("PNG", "BMP", "GIF", "TIFF")  # that keep each value as it is
+MOST = 256  # entries of a mask
+_LEVELS = {1: 255, 2: 85, 4: 17}  # bits of a grey PNG -> what Pillow multiplies its values by
+_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA", "RGB", "RGBA")
+
+Colour = tuple[int, int, int]
+Size = tuple[int, int]  # width, height
+
+
+class MaskError(ImageError):
+    """This mask cannot be used; the message is one clear sentence."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What some pixels of a mask hold in common: a value, a colour, or both; neither where they are transparent."""
+
+    value: int | None
+    colour: Colour | None
+    pixels: int
+
+    @property
+    def name(self) -> str:
+        """In words, e.g. "15", "#c08080" or "15 #c08080"."""
+        parts = ([] if self.value is None else [str(self.value)]) + ([_hex(self.colour)] if self.colour else [])
+        return " ".join(parts) or "transparent"
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """values: (H, W) uint8, an index into `entries`, in the frame of the picture as it is shown."""
+
+    values: np.ndarray
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """For each entry a class index or VOID, and what the entries were read by, in words."""
+
+    mapping: tuple[int, ...]
+    how: str
+
+
+def read(data: bytes, shown: Size, original: Size) -> Mask:
+    """The mask in `data`: an indexed, grey (8 or 16 bit), RGB or RGBA file of one of `FORMATS`.
+
+    shown, original: (width, height) of the picture as it is shown and of its file; the mask must have one of the two.
+    Its size is judged before it is decoded. Raises MaskError.
+    """
+    try:
+        return images.read(data, lambda image, name: _read(image, name, data, shown, original))
+    except MaskError:
+        raise
+    except ImageError as error:
+        raise MaskError(str(error)) from error
+
+
+def _read(image: Image.Image, name: str, data: bytes, shown: Size, original: Size) -> Mask:
+    if name not in FORMATS:
+        raise MaskError(f"A {name} file blurs labels; please save the mask as PNG.")
+    _check(image, shown, original)
+    image.load()
+    _check(image, shown, original)  # a TIFF that says how it was held is turned only now
+    bits = data[24] if name == "PNG" else 8  # IHDR's fourth field
+    small = image if image.size == shown else image.resize(shown, Image.Resampling.NEAREST)
+    if image.mode in ("RGB", "RGBA", "PA", "LA"):
+        return _by_colour(np.asarray(small.convert("RGBA")))
+    values = np.asarray(small).astype(np.int64) // (_LEVELS.get(bits, 1) if image.mode == "L" else 1)
+    return _by_value(values, image.getpalette("RGB") if image.mode == "P" else None)
+
+
+def _check(image: Image.Image, shown: Size, original: Size) -> None:
+    if image.size not in (shown, original):
+        mask, picture, file = (f"{width} x {height}" for width, height in (image.size, shown, original))
+        both = f"{picture} as it is shown and {file} in its file" if shown != original else f"{picture} pixels"
+        must = "they must be equal" if shown == original else "the mask must have one of the two sizes"
+        raise MaskError(f"The mask has {mask} pixels and the picture has {both}; {must}.")
+    if image.mode not in _MODES:
+        raise MaskError(f"The mask has pixels of kind {image.mode}; indexed, grey, RGB and RGBA masks are read.")
+
+
+def _by_value(values: np.ndarray, table: Sequence[int] | None) -> Mask:
+    """values: (H, W) whole numbers. table: of an indexed mask, its colours one after the other."""
+    found, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _bounded(len(found), "values")
+    entries = []
+    for value, count in zip(found.tolist(), counts.tolist(), strict=True):
+        colour = tuple(table[3 * value : 3 * value + 3]) if table else None
+        entries.append(Entry(value, colour or None, count))
+    return Mask(index.reshape(values.shape).astype(np.uint8), tuple(entries))
+
+
+def _by_colour(rgba: np.ndarray) -> Mask:
+    """rgba: (H, W, 4) uint8. Where all colours are grey they are values, too; clear pixels are one entry, the last."""
+    joint = rgba[..., :3].astype(np.int64) @ (65536, 256, 1)
+    joint[rgba[..., 3] == 0] = 1 << 24
+    found, index, counts = np.unique(joint, return_inverse=True, return_counts=True)
+    _bounded(len(found), "colours")
+    colours = [(c >> 16, c >> 8 & 255, c & 255) for c in found.tolist()]
+    clear = [c == (256, 0, 0) for c in colours]
+    grey = all(no or len(set(c)) == 1 for c, no in zip(colours, clear, strict=True))
+    entries = (Entry(None, None, n) if no else Entry(c[0] if grey else None, c, n)
+               for c, no, n in zip(colours, clear, counts.tolist(), strict=True))  # fmt: skip
+    return Mask(index.reshape(joint.shape).astype(np.uint8), tuple(entries))
+
+
+def _bounded(count: int, what: str) -> None:
+    if count > MOST:
+        raise MaskError(f"The mask holds {count} different {what}, more than {MOST}; it looks like a photograph.")
+
+
+def guess(mask: Mask, classes: Sequence[str], colours: np.ndarray) -> Guess:
+    """What the entries of a mask most likely stand for.
+
+    classes: names of the model's classes. colours: (K, 3) uint8, their palette in the data set. Tried are that palette,
+    the viewer's, VOC's, and values as class indices; the reading that gives most pixels a class is taken, the first of
+    equal ones. The value 255, VOC's colour for it, white and clear pixels are void, as is all that stays unexplained.
+    """
+    palettes = {"the data set's colours": colours, "the colours of this app": palette.safe(len(classes)),
+                "VOC's colour map": palette.voc(len(classes))}  # fmt: skip
+    readings = {name: _by_palette(mask, table) for name, table in palettes.items()}
+    readings["class index"] = tuple(_class_of(entry, len(classes)) for entry in mask.entries)
+    explained = {name: sum(e.pixels for e, k in zip(mask.entries, mapping, strict=True) if k != VOID)
+                 for name, mapping in readings.items()}  # fmt: skip
+    best = max(readings, key=explained.__getitem__)
+    return Guess(readings[best], f"Read by {best}." if explained[best] else "Nothing is known of these values.")
+
+
+def _by_palette(mask: Mask, table: np.ndarray) -> tuple[int, ...]:
+    index = {tuple(colour): k for k, colour in reversed(list(enumerate(table.tolist())))}
+    return tuple(index.get(entry.colour, VOID) for entry in mask.entries)
+
+
+def _class_of(entry: Entry, classes: int) -> int:
+    return entry.value if entry.value is not None and 0 <= entry.value < classes else VOID
+
+
+def apply(mask: Mask, mapping: Sequence[int]) -> np.ndarray:
+    """(H, W) uint8 labels: the class index or VOID that `mapping` has for each entry of the mask."""
+    return np.array(mapping, np.uint8)[mask.values]
+
+
+def _hex(colour: Colour) -> str:
+    return "#" + bytes(colour).hex()
