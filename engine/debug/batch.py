@@ -27,10 +27,11 @@ from engine import render
 from engine.cards import ModelError
 from engine.debug.answers import Answer, answer
 from engine.debug.collection import CollectionError, Item, order
+from engine.debug.compare import Incomparable, common
 from engine.debug.ground import GroundError, ground
 from engine.images import ImageError, decode
 from engine.metrics import Meter, Scores, confusion
-from engine.trace import VOID, Step, Trace
+from engine.trace import Step, Trace
 
 SMALL = 256  # pixels of the longer side of the two small pictures
 ICON = 96  # the same for those in a table
@@ -110,13 +111,23 @@ class Pace:
 
 
 def together(model: Any, second: Any | None = None) -> str:
-    """What tells a run of these models from any other: their names, weights and variants. Raises CollectionError for
-    two models that have fewer than two classes in common."""
-    if second is not None and len(set(model.card.classes) & set(second.card.classes)) < 2:
-        raise CollectionError(f"{model.card.name} and {second.card.name} have hardly a class in common, so where they "
-                              "disagree says nothing; choose two models of the same classes.")  # fmt: skip
+    """What tells a run of these models from any other: their names, weights and variants.
+
+    Raises CollectionError for two models that share no class, so that nobody can say where they agree.
+    """
+    if second is not None and not related(model.card.classes, second.card.classes):
+        raise CollectionError(f"{model.card.name} and {second.card.name} share no class, so that nobody can say where "
+                              "they agree.")  # fmt: skip
     parts = [part for m in (model, second) if m is not None for part in (m.card.name, m.card.sha256, m.usual)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def related(a: Sequence[str], b: Sequence[str]) -> bool:
+    """True where models of classes `a` and `b` can be held against each other."""
+    try:
+        return bool(common(a, b))
+    except Incomparable:
+        return False
 
 
 def rows(model: Any, items: Iterable[Item], second: Any | None = None,
@@ -173,39 +184,23 @@ def _answered(row: Row, model: Any, second: Any | None, rgb: np.ndarray) -> tupl
     one = answer(model, rgb)
     count = len(one.classes)
     probability = one.probability  # (K, H, W)
-    labels = probability.argmax(0).astype(np.uint8)
     entropy = -(probability * np.log(probability.clip(1e-12))).sum(0)
-    differ = None
-    if second is not None:
-        two = answer(second, rgb)
-        differ = _share(*differing(labels, one.classes, two.labels, two.classes))
+    differ = None if second is None else float(differing(one, answer(second, rgb)).mean())
     return replace(
         row,
         uncertainty=float(entropy.mean() / np.log(max(count, 2))),
         unsure=float((probability.max(0) < SURE).mean()),
         disagreement=differ,
-        shares=tuple((np.bincount(labels.ravel(), minlength=count) / labels.size).tolist()),
+        shares=tuple((np.bincount(one.labels.ravel(), minlength=count) / one.labels.size).tolist()),
         thumbnail=_jpeg(Image.fromarray(rgb)),
         overlay=_jpeg(_overlay(one)),
-    ), labels
+    ), one.labels
 
 
-def differing(one: np.ndarray, names: Sequence[str], two: np.ndarray, others: Sequence[str]
-              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Where two models call a pixel otherwise, by the names of their classes, and where that can be judged.
-
-    one, two: (H, W) labels; two (H, W) bool come back. A class that only one of the models knows counts as "background"
-    where both have that; else its pixels cannot be judged.
-    """
-    shared = [name for name in names if name in set(others)]
-    rest = shared.index("background") if "background" in shared else VOID
-
-    def common(labels: np.ndarray, own: Sequence[str]) -> np.ndarray:
-        return np.array([shared.index(name) if name in shared else rest for name in own])[labels]
-
-    one, two = common(one, names), common(two, others)
-    judged = (one != VOID) & (two != VOID)
-    return (one != two) & judged, judged
+def differing(one: Answer, two: Answer) -> np.ndarray:
+    """(H, W) bool: where two models call a pixel otherwise, in the classes of `engine.debug.compare.common`."""
+    shared = common(one.classes, two.classes)
+    return shared.rename(one.labels, one.classes) != shared.rename(two.labels, two.classes)
 
 
 def _judged(row: Row, mask: bytes, labels: np.ndarray, classes: int) -> Row:
@@ -221,10 +216,6 @@ def _judged(row: Row, mask: bytes, labels: np.ndarray, classes: int) -> Row:
     scores = _scores(matrix)
     return replace(row, pixel_accuracy=scores.pixel_accuracy, mean_iou=scores.mean_iou,
                    confusion=tuple(map(tuple, matrix.tolist())))  # fmt: skip
-
-
-def _share(yes: np.ndarray, judged: np.ndarray) -> float | None:
-    return float(yes.sum() / judged.sum()) if judged.any() else None
 
 
 def _scores(matrix: np.ndarray) -> Scores:

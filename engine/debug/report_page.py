@@ -106,17 +106,18 @@ def _subtitle(report: Report, found: Summary) -> str:
 
 def _figures(found: Summary) -> str:
     """The figures of all pictures together, as large numbers."""
-    cards = (
+    shares = (
         (found.pixel_accuracy, "pixel accuracy", "over all judged pixels"),
         (found.mean_iou, "mean IoU", "over all judged pixels"),
         (found.uncertainty, "uncertainty", "mean entropy over log K"),
         (found.unsure, "unsure", f"of the pixels: best class below {SURE}"),
         (found.disagreement, "disagreement", "of the pixels, between the two models"),
     )
-    tiles = (f"<div><b>{_percent(value)}</b><span>{words}</span><small>{more}</small></div>"
-             for value, words, more in cards if value is not None)  # fmt: skip
-    speed = f"<div><b>{found.seconds:.2f} s</b><span>a picture</span><small>reading, model and figures</small></div>"
-    return f'<section class="figures">{"".join(tiles)}{speed if found.seconds is not None else ""}</section>'
+    tiles = [(_percent(value), words, more) for value, words, more in shares if value is not None]
+    if found.seconds is not None:
+        tiles.append((f"{found.seconds:.2f} s", "a picture", "reading, model and figures"))
+    boxes = (f"<div><b>{value}</b><span>{words}</span><small>{more}</small></div>" for value, words, more in tiles)
+    return f'<section class="figures">{"".join(boxes)}</section>'
 
 
 def _colour(k: int, count: int) -> str:

@@ -68,9 +68,10 @@ def entries(data: bytes) -> list[tuple[tuple[str, ...], Read]]:
         raise CollectionError(f"This zip has {len(infos)} entries; at most {MOST} are read.")
     budget, seen, found = _Budget(), set(), []
     for i, info in enumerate(infos):
-        parts = parts_of(_name(info))
-        if info.is_dir() or not parts:
-            continue
+        name = _name(info)
+        parts = parts_of(name)
+        if not parts or name.endswith(("/", "\\")):
+            continue  # a folder
         problem = _problem(info) or ("There are two files of this name; the first one is read." * (parts in seen))
         seen.add(parts)
         read = partial(_refuse, problem) if problem else partial(_unpack, archive, info, i, budget)

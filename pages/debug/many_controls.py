@@ -68,7 +68,7 @@ def ask_second(first: str, card: Card) -> Any | None:
 def _fits(name: str, card: Card) -> bool:
     """True for a model that is on this machine and has classes in common with `card`."""
     other = models.card(name)
-    if other is None or len(set(card.classes) & set(other.classes)) < 2:
+    if other is None or not batch.related(card.classes, other.classes):
         return False
     if other.bundled:
         return True

@@ -83,13 +83,12 @@ def _encoding(model: Any, row: Row, rgb: np.ndarray) -> tuple[Any, Answer]:
 
 def _otherwise(one: Answer, two: Answer, image: np.ndarray) -> Step:
     """Where the second model calls pixels otherwise; its labels are shown in the first one's classes."""
-    differ, judged = batch.differing(one.labels, one.classes, two.labels, two.classes)
+    differ = batch.differing(one, two)
     names = [one.classes.index(name) if name in one.classes else VOID for name in two.classes]
-    share = 100 * differ.sum() / max(judged.sum(), 1)
     layers = (Layer("image", "picture", image), Layer("mask", "called otherwise", differ),
               Layer("labels", f"labels of {two.card['name']}", np.array(names, np.uint8)[two.labels],
                     attributes={"on": 0}))  # fmt: skip
-    return Step("Otherwise", f"{two.card['name']} calls {share:.1f} % of the pixels otherwise.", layers)
+    return Step("Otherwise", f"{two.card['name']} calls {100 * differ.mean():.1f} % of the pixels otherwise.", layers)
 
 
 def truth_of(item: Item, picture: Picture, model: Any) -> np.ndarray | None:
