@@ -28,7 +28,8 @@ from engine.cards import ModelError
 from engine.debug.answers import Answer, answer
 from engine.debug.collection import CollectionError, Item, order
 from engine.debug.compare import Incomparable, common
-from engine.debug.ground import GroundError, ground
+from engine.debug.ground import ground
+from engine.debug.masks import MaskError
 from engine.images import ImageError, decode
 from engine.metrics import Meter, Scores, confusion
 from engine.trace import Step, Trace
@@ -159,7 +160,7 @@ def _read_mask(item: Item) -> tuple[bytes, str]:
     try:
         return (item.mask() if item.mask else b""), ""
     except CollectionError as error:
-        return b"", f"Its mask: {error}"
+        return b"", f"Its mask is not used. {error}"
 
 
 def _row(model: Any, second: Any | None, data: bytes, key: str, mask: bytes, problem: str) -> Row:
@@ -170,7 +171,7 @@ def _row(model: Any, second: Any | None, data: bytes, key: str, mask: bytes, pro
         width, height = picture.original or (picture.width, picture.height)
         row = replace(row, width=width, height=height, note=_sentences(picture.notice, problem))
         row, labels = _answered(row, model, second, picture.rgb)
-        row = _judged(row, mask, labels, len(model.card.classes))
+        row = _judged(row, mask, labels, model)
     except (ImageError, ModelError) as error:
         row = replace(row, error=str(error))
     except Exception as error:  # a network may fail on one picture; the others are not its fault
@@ -203,14 +204,16 @@ def differing(one: Answer, two: Answer) -> np.ndarray:
     return shared.rename(one.labels, one.classes) != shared.rename(two.labels, two.classes)
 
 
-def _judged(row: Row, mask: bytes, labels: np.ndarray, classes: int) -> Row:
+def _judged(row: Row, mask: bytes, labels: np.ndarray, model: Any) -> Row:
     """The row with `labels` (H, W) held against the picture's mask, where there is one that fits."""
     if not mask:
         return row
+    classes = model.card.classes
     try:
-        matrix = confusion(ground(mask, (row.width, row.height), labels.shape, classes), labels, classes)
-    except GroundError as error:
-        return replace(row, note=_sentences(row.note, str(error)))
+        truth = ground(mask, labels.shape[::-1], (row.width, row.height), classes, model.colours)
+    except MaskError as error:
+        return replace(row, note=_sentences(row.note, f"Its mask is not used. {error}"))
+    matrix = confusion(truth, labels, len(classes))
     if not matrix.any():
         return replace(row, note=_sentences(row.note, "The mask is void everywhere."))
     scores = _scores(matrix)

@@ -1,61 +1,39 @@
-"""A mask file that lies beside a picture becomes its ground truth: grey or indexed, values are class indices.
+"""A mask file that lies beside a picture becomes its ground truth, without anybody being asked what its values mean.
 
 References
-1. Everingham et al., PASCAL VOC development kit: masks are indexed PNG, 255 is void.
-
-Convention
-----------
-A mask has exactly the size of its picture's file as it stands upright. Where the picture was scaled down, each pixel
-takes the label of the mask's pixel that its centre lies in.
+1. `engine.debug.masks`: how its bytes are read; its Convention is that of this file, too.
 """
 
 from __future__ import annotations
 
-import io
-import warnings
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
-from engine.data import DataError
-from engine.images import MAX_BYTES
+from engine.debug import masks
+from engine.debug.masks import Entry, MaskError, Size
 from engine.trace import VOID
 
-FORMATS = ("PNG", "BMP", "GIF", "TIFF")  # that keep each value as it is
 
+def ground(data: bytes, shown: Size, original: Size, classes: Sequence[str], colours: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 labels, 255 = void, of a picture that is shown at `shown` = (W, H), from the bytes of its mask.
 
-class GroundError(DataError):
-    """This mask cannot be used; the message is one clear sentence."""
-
-
-def ground(data: bytes, original: tuple[int, int], size: tuple[int, int], classes: int) -> np.ndarray:
-    """(H, W) uint8 labels at `size` = (H, W) from the bytes of a mask, 255 = void. Raises GroundError.
-
-    original: (width, height) of the picture's file, which the mask must have too; it is checked before decoding.
+    original: (width, height) of the picture's file. Where all colours of the mask are in `colours` (K, 3), the data
+    set's own, they say the classes; else its values are class indices, and 255 is void. Raises MaskError.
     """
-    if len(data) > MAX_BYTES:
-        raise GroundError(f"The mask has more than {MAX_BYTES / 1e6:.0f} MB.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check(image, original)
-            values = np.asarray(image)
-    except GroundError:
-        raise
-    except Exception as error:  # Pillow's readers raise what they like on a broken file
-        raise GroundError("The mask is damaged or not a PNG, BMP, GIF or TIFF file.") from error
-    wrong = (values >= classes) & (values != VOID)
-    if wrong.any():
-        raise GroundError(f"The mask holds the value {int(values[wrong].max())}; the model has the classes 0 to "
-                          f"{classes - 1}, and 255 is void.")  # fmt: skip
-    rows, columns = (((np.arange(n) + 0.5) * full / n).astype(int) for n, full in zip(size, values.shape, strict=True))
-    return values[np.ix_(rows, columns)].astype(np.uint8)
+    mask = masks.read(data, shown, original)
+    table = {tuple(colour): k for k, colour in reversed(list(enumerate(colours.tolist())))}
+    known = [_void(entry) or entry.colour in table for entry in mask.entries]
+    if all(known) and any(entry.colour in table for entry in mask.entries):
+        return masks.apply(mask, [VOID if _void(entry) else table[entry.colour] for entry in mask.entries])
+    values = [VOID if _void(entry) else entry.value for entry in mask.entries]
+    wrong = [entry for entry, value in zip(mask.entries, values, strict=True)
+             if value is None or (value != VOID and not 0 <= value < len(classes))]  # fmt: skip
+    if wrong:
+        raise MaskError(f"The mask holds {wrong[-1].name}; the model has the classes 0 to {len(classes) - 1}, and 255 "
+                        "is void.")  # fmt: skip
+    return masks.apply(mask, values)
 
 
-def _check(image: Image.Image, original: tuple[int, int]) -> None:
-    if image.size != original:
-        raise GroundError(f"The mask has {image.width} x {image.height} pixels and the picture {original[0]} x "
-                          f"{original[1]}; they must be equal.")  # fmt: skip
-    if image.mode not in ("L", "P", "1", "I;16"):
-        raise GroundError("The mask is in colour; a grey or indexed one is read, whose values are class indices.")
+def _void(entry: Entry) -> bool:
+    return entry.value == VOID or (entry.value is None and entry.colour is None)

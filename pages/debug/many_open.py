@@ -14,7 +14,8 @@ from engine.debug import batch
 from engine.debug.answers import Answer, answer
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError, Item
-from engine.debug.ground import GroundError, ground
+from engine.debug.ground import ground
+from engine.debug.masks import MaskError
 from engine.images import ImageError, Picture, decode
 from engine.segmentation.scoring import with_truth
 from engine.trace import VOID, Layer, Step, Trace
@@ -97,8 +98,8 @@ def truth_of(item: Item, picture: Picture, model: Any) -> np.ndarray | None:
         return None
     size = picture.original or (picture.width, picture.height)
     try:
-        return ground(item.mask(), size, picture.rgb.shape[:2], len(model.card.classes))
-    except (CollectionError, GroundError):
+        return ground(item.mask(), (picture.width, picture.height), size, model.card.classes, model.colours)
+    except (CollectionError, MaskError):
         return None
 
 

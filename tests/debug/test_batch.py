@@ -18,6 +18,7 @@ from engine.debug import batch, ground
 from engine.debug.answers import answer
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError, Item
+from engine.debug.masks import MaskError
 from engine.images import decode
 from engine.metrics import Meter
 from engine.segmentation.fcn_model import FcnModel
@@ -75,11 +76,11 @@ def test_a_mask_is_scored_as_the_metrics_score_it(model, rgb):
 
 
 @pytest.mark.parametrize(("mask", "words"), [
-    (np.zeros((9, 13), np.uint8), "The mask has 13 x 9 pixels and the picture 130 x 90; they must be equal."),
-    (np.full((90, 130), 8, np.uint8), "The mask holds the value 8; the model has the classes 0 to 7, and 255 is void."),
-    (np.zeros((90, 130, 3), np.uint8), "The mask is in colour"),
+    (np.zeros((9, 13), np.uint8), "has 13 x 9 pixels and the picture has 130 x 90 pixels; they must be equal."),
+    (np.full((90, 130), 8, np.uint8), "The mask holds 8; the model has the classes 0 to 7, and 255 is void."),
+    (np.full((90, 130, 3), 70, np.uint8), "The mask holds 70"),
     (np.full((90, 130), 255, np.uint8), "The mask is void everywhere."),
-    (None, "The mask is damaged"),
+    (None, "not a PNG"),
 ])  # fmt: skip
 def test_a_mask_that_does_not_fit_is_said_and_the_rest_stands(model, rgb, mask, words):
     row = only(model, item(png(rgb), b"no mask" if mask is None else png(mask)))
@@ -88,16 +89,36 @@ def test_a_mask_that_does_not_fit_is_said_and_the_rest_stands(model, rgb, mask, 
     assert row.uncertainty is not None
 
 
-def test_a_mask_of_a_picture_that_was_scaled_down_is_read_at_its_centres(model):
-    truth = np.arange(900 * 1300).reshape(900, 1300) % 7
-    small = ground.ground(png(truth.astype(np.uint8)), (1300, 900), (443, 640), 8)
-    centres = [((np.arange(n) + 0.5) * full / n).astype(int) for n, full in ((443, 900), (640, 1300))]
-    np.testing.assert_array_equal(small, truth[np.ix_(*centres)])
-    indexed = Image.fromarray((truth % 3).astype(np.uint8))
-    indexed.putpalette(palette.voc(256).tobytes())
+NAMES, COLOURS = tuple("abcdefgh"), palette.voc(20)[[0, 8, 12, 10, 13, 17, 15, 3]]
+
+
+def read(mask: np.ndarray | Image.Image, shown: tuple[int, int] | None = None) -> np.ndarray:
     out = io.BytesIO()
-    indexed.save(out, "PNG")
-    np.testing.assert_array_equal(ground.ground(out.getvalue(), (1300, 900), (900, 1300), 3), truth % 3)
+    image = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
+    image.save(out, "PNG")
+    return ground.ground(out.getvalue(), shown or image.size, image.size, NAMES, COLOURS)
+
+
+def test_a_mask_of_a_picture_that_was_scaled_down_is_read_at_its_centres():
+    truth = (np.arange(900 * 1300).reshape(900, 1300) % 7).astype(np.uint8)
+    centres = [((np.arange(n) + 0.5) * full / n).astype(int) for n, full in ((443, 900), (640, 1300))]
+    np.testing.assert_array_equal(read(truth, (640, 443)), truth[np.ix_(*centres)])
+
+
+def test_colours_of_the_data_set_say_the_classes_and_other_colours_nothing():
+    truth = np.arange(100).reshape(10, 10).astype(np.uint8) % 8
+    truth[0] = 255
+    table = np.vstack([COLOURS, np.zeros((248, 3), np.uint8)])
+    table[255] = (224, 224, 192)
+    as_voc = Image.fromarray(np.array([0, 8, 12, 10, 13, 17, 15, 3, *[255] * 248], np.uint8)[truth])
+    as_voc.putpalette(palette.voc(256).tobytes())
+    np.testing.assert_array_equal(read(as_voc), truth)
+    np.testing.assert_array_equal(read(table[truth[1:]]), truth[1:])
+    greys = Image.fromarray(truth)
+    greys.putpalette([v for k in range(256) for v in (k, 255 - k, 77)])
+    np.testing.assert_array_equal(read(greys), truth)
+    with pytest.raises(MaskError, match=r"The mask holds #ff0000; the model has the classes 0 to 7, and 255 is void\."):
+        read(np.full((9, 9, 3), (255, 0, 0), np.uint8))
 
 
 def test_small_pictures_are_small(model, rgb):
@@ -120,7 +141,7 @@ def test_bad_pictures_are_rows_and_the_run_goes_on(model, rgb, caplog):
     assert bad.error == "This file is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture."
     assert locked.error == "It is encrypted, so it cannot be read."
     assert good.error == ""
-    assert good.note == "Its mask: It is encrypted, so it cannot be read."
+    assert good.note == "Its mask is not used. It is encrypted, so it cannot be read."
 
 
 def test_a_network_that_fails_on_one_picture_does_not_end_the_run(model, rgb, monkeypatch, caplog):
