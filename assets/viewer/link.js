@@ -1,4 +1,5 @@
-// Viewers of one page that step together: what one is asked to show, those of the same link show too, with no message.
+// Viewers of one page that step and zoom together: what one is asked to show, those of the same link show too, with no
+// message.
 import { registry } from "./registry.js";
 
 const SHARED = ["step", "opacity", "smooth", "layers"]; // of a State
@@ -31,6 +32,22 @@ export function share(viewer, patch, options) {
 export function joinIn(viewer) {
   const [other] = partners(viewer);
   if (other) for (const name of SHARED) viewer.state[name] = other.state[name];
+}
+
+/** Let the partners look at the same place of their pictures, in shares of width and height, equally enlarged. */
+export function shareCamera(viewer) {
+  for (const { stage } of partners(viewer)) stage.take(elsewhere(viewer.stage, stage));
+}
+
+/** Where the partners look, for the picture of this viewer; null without partners. @returns {?Camera} */
+export function partnersCamera(viewer) {
+  const other = partners(viewer).find(({ stage }) => stage.camera);
+  return other ? elsewhere(other.stage, viewer.stage) : null;
+}
+
+/** The camera of one stage for the picture of another. @returns {import("./gestures.js").Camera} */
+function elsewhere({ camera: { zoom, x, y }, image: [width, height] }, { image: [w, h] }) {
+  return { zoom, x: (x / width) * w, y: (y / height) * h };
 }
 
 /** Mark the same pixel in partners that show the same picture. @param {?{x: number, y: number}} cursor */

@@ -2,7 +2,7 @@
 import { drawStep } from "./scene.js";
 import { drawOver } from "./overlay.js";
 import { hasTree } from "./tree.js";
-import { sharePoint } from "./link.js";
+import { partnersCamera, shareCamera, sharePoint } from "./link.js";
 import { Recent } from "./film.js";
 import { bound, placeOf, wholePicture, zoomAbout } from "./gestures.js";
 import { readPixel } from "./reading.js";
@@ -61,7 +61,7 @@ export class Stage {
     this.forget();
     if (this.camera && this.shape === this.image.join()) return;
     this.shape = this.image.join();
-    this.camera = wholePicture(...this.image);
+    this.take(partnersCamera(this.viewer) ?? wholePicture(...this.image));
     this.cursor = null;
   }
 
@@ -249,21 +249,26 @@ export class Stage {
   }
 
   zoom(factor, X = this.canvas.width / 2, Y = this.canvas.height / 2) {
-    this.camera = zoomAbout(this.camera, factor, X, Y, ...this.image, ...this.size);
-    this.changed();
+    this.look(zoomAbout(this.camera, factor, X, Y, ...this.image, ...this.size));
   }
 
   pan(dx, dy) {
-    this.camera = bound({ ...this.camera, x: this.camera.x - dx, y: this.camera.y - dy }, ...this.image, ...this.size);
-    this.changed();
+    this.look({ ...this.camera, x: this.camera.x - dx, y: this.camera.y - dy });
   }
 
   reset() {
-    this.camera = wholePicture(...this.image);
-    this.changed();
+    this.look(wholePicture(...this.image));
   }
 
-  changed() {
+  /** Point the camera, here and in linked viewers. @param {import("./gestures.js").Camera} camera */
+  look(camera) {
+    this.take(camera);
+    shareCamera(this.viewer);
+  }
+
+  /** Point the camera here. */
+  take(camera) {
+    this.camera = bound(camera, ...this.image, ...this.size);
     this.viewer.refs.stage.classList.toggle("zoomed", this.camera.zoom > 1);
     this.viewer.requestDraw();
   }

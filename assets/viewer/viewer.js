@@ -91,11 +91,13 @@ export class Viewer {
   }
 
   /** Show a film whose pictures are decoded; until now the former one stood. */
-  accept(film, { start, go, brush }) {
+  accept(film, { start, go, brush, begin }) {
     const leads = !this.film && this.takeAddress();
     this.film = film;
     if (!leads) joinIn(this);
-    if (this.state.step < 0) this.state.step = start ?? film.trace.steps.length - 1;
+    if (this.state.step < 0) {
+      Object.assign(this.state, leads ? {} : parseState(begin), { step: start ?? film.trace.steps.length - 1 });
+    }
     if (go && !registry().seen.has(`${this.key} go ${go[1]}`)) {
       registry().seen.add(`${this.key} go ${go[1]}`);
       Object.assign(this.state, { step: go[0], right: "" });

@@ -110,7 +110,7 @@ def _pack(trace: Trace) -> tuple[bytes, str, str]:
 
 def viewer(trace: Trace, key: str, *, picks: bool = False, start: int | None = None,
            go: tuple[int, int] | None = None, brush: Brush | None = None, link: str = "", words: bool = False,
-           rows: str = "") -> Pick | None:  # fmt: skip
+           rows: str = "", begin: str = "") -> Pick | None:  # fmt: skip
     """Show `trace`; what the user looks at (step, opacity, classes ...) stays in the browser under `key`.
 
     picks: a click, or Enter at the keyboard's cross, is sent to Python and reruns the script or fragment.
@@ -118,16 +118,18 @@ def viewer(trace: Trace, key: str, *, picks: bool = False, start: int | None = N
     go: (index of a step, n): the browser goes to that step once for each new n.
     brush: lets the user paint labels over the picture; what was sent is read with `painted`, best before this call.
     link: viewers of one page with the same link, not "", show the same step (one with fewer steps its last), opacity,
-    cells and layers, all in the browser; give them the same `start`.
+    cells and layers, at the same zoom and place, all in the browser; give them the same `start`.
     words: the titles of the steps stand as a line of words above the rail.
     rows: what choosing a row of a step's table does, e.g. "Force this word"; not "" makes the rows buttons, with bars
     where the last column of numbers lies in [0, 1]. The choice is read with `chosen_row`, best before this call.
+    begin: what else the browser looks at where it remembers nothing, as `assets/viewer/state.js` writes it: "wipe:1".
     Returns the last pick made on this image, else None. A pick stays until the next one or another image: compare
     ``n`` to tell a new one.
     """
     data, content, image = _pack(trace)
     mount = frame({"key": key, "id": content, "picks": picks, "start": start, "go": go,
-                   "brush": brush and brush.mount(), "link": link, "words": words, "rows": rows})  # fmt: skip
+                   "brush": brush and brush.mount(), "link": link, "words": words, "rows": rows,
+                   "begin": begin})  # fmt: skip
     result = _viewer(key=key, data=mount + data, on_pick_change=_nothing, on_paint_change=_nothing,
                      on_row_change=_nothing)  # fmt: skip
     pick = result.pick

@@ -158,6 +158,33 @@ def test_a_pointer_marks_the_same_pixel_in_the_other(two):
     assert sent(page) == before
 
 
+def test_zoom_and_pan_are_shared(two):
+    page = two()
+    before, plain = sent(page), data(page, "hard")
+    frame = viewer(page, "soft").locator(".stage").bounding_box()
+    page.mouse.move(frame["x"] + 0.3 * frame["width"], frame["y"] + 0.4 * frame["height"])
+    viewer(page, "soft").locator("canvas").first.focus()
+    page.mouse.wheel(0, -400)
+    settle(page)
+    cameras = [page.evaluate(f"window.__saccade.viewers.get('{key}').stage.camera") for key in KEYS]
+    assert cameras[0]["zoom"] > 1.5
+    assert cameras[0] == cameras[1]
+    assert np.abs(data(page, "hard") - plain).max() > 40
+    page.mouse.down()
+    page.mouse.move(frame["x"] + 0.5 * frame["width"], frame["y"] + 0.5 * frame["height"], steps=4)
+    page.mouse.up()
+    settle(page)
+    panned = [page.evaluate(f"window.__saccade.viewers.get('{key}').stage.camera") for key in KEYS]
+    assert panned[0]["x"] < cameras[0]["x"]
+    assert panned[0] == panned[1]
+    press(page, "hard", "0")  # the other one ends it for both
+    assert [page.evaluate(f"window.__saccade.viewers.get('{key}').stage.camera.zoom") for key in KEYS] == [1, 1]
+    page.mouse.move(5, 5)
+    settle(page)
+    assert np.array_equal(data(page, "hard"), plain)
+    assert sent(page) == before
+
+
 def test_viewers_without_a_link_go_their_own_ways(two):
     page = two("apart")
     press(page, "hard", "ArrowRight")
