@@ -12,8 +12,8 @@ Convention
 The contour of class c: judged pixels of c that have a judged neighbour (4-connected) of another class. Distances lie
 between pixel centres; near enough is at most the width, in pixels of the picture.
 Void: a border of at most 2 * REACH pixels only says that nobody knows just where a contour runs, so there the truth
-counts as the known class nearest to it (VOC's borders have 5). Wider void, what a disc of radius REACH fits into, is
-not judged: it has no contour, makes none beside it, and hides those of the answer.
+counts as the known class nearest to it (VOC's borders have 5). Wider void, what a disc of radius REACH fits into and
+its corners, is not judged: it has no contour, makes none beside it, and hides those of the answer.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def settled(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return truth, ~void
     nearest = distance_transform_edt(void, return_distances=False, return_indices=True)
     core = distance_transform_edt(void) > REACH
-    wide = distance_transform_edt(~core) <= REACH if core.any() else core
+    wide = void & (distance_transform_edt(~core) <= 1.5 * REACH) if core.any() else core
     return truth[tuple(nearest)], ~wide
 
 

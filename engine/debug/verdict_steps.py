@@ -103,9 +103,9 @@ def _confusion(answer: Answer, truth: np.ndarray, found: Verdict, focus: Focus) 
 
 def _sure(answer: Answer, truth: np.ndarray, found: Verdict) -> Step:
     wrong = (answer.labels != truth) & (truth != VOID)
-    sure = float(answer.certainty[wrong].mean()) if wrong.any() else float("nan")
-    words = (f"Where it is wrong it is {_percent(sure)} sure on average; expected calibration error "
-             f"{_percent(found.calibration.ece)}.")  # fmt: skip
+    words = f"Expected calibration error {_percent(found.calibration.ece)}."
+    if wrong.any():
+        words = f"Where it is wrong it is {_percent(float(answer.certainty[wrong].mean()))} sure on average. {words}"
     heat = np.where(wrong, answer.certainty, 0).astype(np.float32)
     return Step("Sure and wrong", words, (_photo(answer), Layer("heat", "certainty of errors", heat, range=(0.0, 1.0),
                                                                 unit="probability")))  # fmt: skip
