@@ -121,12 +121,12 @@ def _follow_url(hand: _Hand) -> None:
     if wanted is not None and wanted != hand.url:
         hand.url = wanted
         try:
-            _take(hand, _from_gallery(wanted))
+            _take(hand, from_gallery(wanted))
         except gallery.GalleryError:
-            _take(hand, hand.chosen or _from_gallery(gallery.DEFAULT))
+            _take(hand, hand.chosen or from_gallery(gallery.DEFAULT))
             hand.sentence = "The gallery has no picture of the name in the link, so this one is shown."
     if hand.chosen is None:
-        _take(hand, _from_gallery(gallery.DEFAULT))
+        _take(hand, from_gallery(gallery.DEFAULT))
     _write_url(hand)
 
 
@@ -164,8 +164,8 @@ def _back(hand: _Hand) -> None:
     _write_url(hand)
 
 
-def _from_gallery(slug: str) -> Chosen:
-    """Raises GalleryError for an unknown slug."""
+def from_gallery(slug: str) -> Chosen:
+    """A picture of the gallery as pages work on it. Raises GalleryError for an unknown slug."""
     image = gallery.get(slug)
     with st.spinner("Fetching the picture"):
         picture = image.load()
@@ -227,7 +227,7 @@ def _dialog() -> None:
                 with_truth = any(image.truth(labels) is not None for labels in gallery.LABELS)
                 words = f"{image.credit}, {image.licence}" + (". Its ground truth is known." if with_truth else "")
                 if column.button(image.title, key=f"gallery_{slug}", help=words, width="stretch"):
-                    _finish(hand, _from_gallery(slug))
+                    _finish(from_gallery(slug))
     left, right = st.columns(2)
     with left:
         file = st.file_uploader("Your own image (PNG, JPEG, WebP, BMP, GIF, TIFF)",
@@ -251,18 +251,27 @@ def _receive(hand: _Hand, file: UploadedFile | None, title: str | None) -> None:
     except ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return
-    _finish(hand, chosen)
+    _finish(chosen)
 
 
 def take(data: bytes, name: str) -> None:
     """Make the picture in a file the image in hand of this visit. Raises ImageError with a sentence."""
+    put(_from_file(data, name))
+
+
+def put(chosen: Chosen) -> None:
+    """Make `chosen` the image in hand of this visit; the one before becomes the former one."""
     hand = _hand()
-    _take(hand, _from_file(data, name))
-    _write_url(hand)
-
-
-def _finish(hand: _Hand, chosen: Chosen) -> None:
-    """Take `chosen`, close the dialog and run the page on it."""
     _take(hand, chosen)
     _write_url(hand)
+
+
+def former() -> Chosen | None:
+    """The image that was in hand before, None where there was none."""
+    return _hand().former
+
+
+def _finish(chosen: Chosen) -> None:
+    """Take `chosen`, close the dialog and run the page on it."""
+    put(chosen)
     st.rerun()
