@@ -1,7 +1,8 @@
-"""A dry run of a user's network on a real picture: what is right, doubtful or wrong, and what to change."""
+"""A dry run of a user's model on a real picture: what is right, doubtful or wrong, and what to change."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from engine.cards import ModelError
 from engine.debug.onnx_model import OnnxModel, as_logits, card_of
 from engine.debug.onnx_pipe import Tick
 from engine.debug.onnx_spec import IMAGENET, NEUTRAL, Spec
+from engine.segmentation.labelling import Labelling
 
 RIGHT, DOUBT, WRONG = "right", "doubt", "wrong"
 SLOW = 3.0  # seconds of a run from which on a page feels slow
@@ -49,7 +51,19 @@ def dry_run(model: OnnxModel, rgb: np.ndarray, tick: Tick | None = None) -> tupl
         logits = as_logits(found, spec)
     except ModelError as error:
         return ran, Finding(WRONG, f"{error}{_turned(found, spec)}")
-    return ran, *_judged(logits, spec, (h, w), seconds, found)
+    soft = Finding(DOUBT, "In each cell the scores add up to 1: softmax is inside already, so choose probabilities.")
+    said = (soft,) if spec.kind == "logits" and _adds_up(found, spec) else ()
+    return ran, *_judged(logits, spec.classes, (h, w), seconds), *said
+
+
+def dry_run_weights(model: Labelling, rgb: np.ndarray) -> tuple[Finding, ...]:
+    """What came of one run of a model of weights on a picture (H, W, 3) uint8; as for `dry_run`."""
+    started = time.perf_counter()
+    logits = model.scores(model.encode(rgb))
+    seconds = time.perf_counter() - started
+    size = model.working_size(rgb)
+    ran = Finding(RIGHT, f"All keys fit. It ran on {size[1]} x {size[0]} pixels in {1000 * seconds:.0f} ms.")
+    return ran, *_judged(logits, model.card.classes, size, seconds)
 
 
 def others(model: OnnxModel, rgb: np.ndarray) -> Iterator[tuple[Spec, np.ndarray]]:
@@ -82,9 +96,11 @@ def _turned(found: np.ndarray, spec: Spec) -> str:
     return ""
 
 
-def _judged(logits: Tensor, spec: Spec, size: tuple[int, int], seconds: float,
-            found: np.ndarray) -> Iterator[Finding]:  # fmt: skip
+def _judged(logits: Tensor, classes: tuple[str, ...], size: tuple[int, int], seconds: float) -> Iterator[Finding]:
     """Findings on logits (1, K, h, w) that came of an input of `size` = (h, w)."""
+    if not bool(torch.isfinite(logits).all()):
+        yield Finding(WRONG, "The scores hold numbers that are not finite.")
+        return
     rows, columns = logits.shape[-2:]
     if abs(size[0] / rows / (size[1] / columns) - 1) > 0.1 and min(rows, columns) > 4:
         yield Finding(
@@ -92,12 +108,10 @@ def _judged(logits: Tensor, spec: Spec, size: tuple[int, int], seconds: float,
             f"The map, {columns} x {rows} cells, is not shaped like {size[1]} x {size[0]} pixels: check the layouts.",
         )
     else:
-        yield Finding(RIGHT, f"The map has {columns} x {rows} cells, stride {size[0] / rows:.3g}, {len(spec.classes)} "
+        yield Finding(RIGHT, f"The map has {columns} x {rows} cells, stride {size[0] / rows:.3g}, {len(classes)} "
                       "classes, all numbers finite.")  # fmt: skip
-    if spec.kind == "logits" and _adds_up(found, spec):
-        yield Finding(DOUBT, "In each cell the scores add up to 1: softmax is inside already, so choose probabilities.")
-    shares = torch.bincount(logits[0].argmax(0).flatten(), minlength=len(spec.classes)) / (rows * columns)
-    first = spec.classes[int(shares.argmax())]
+    shares = torch.bincount(logits[0].argmax(0).flatten(), minlength=len(classes)) / (rows * columns)
+    first = classes[int(shares.argmax())]
     if float(logits.max() - logits.min()) < 1e-6:
         yield Finding(WRONG, "All scores are the same number: the output says nothing about this picture.")
     elif float(shares.max()) > ALONE:

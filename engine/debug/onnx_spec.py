@@ -199,7 +199,7 @@ def harmless(text: str, most: int = 60) -> str:
 
 def clean(names: Iterable[Any]) -> tuple[str, ...]:
     """Names of classes in letters, digits and harmless signs: they may stand anywhere on a page."""
-    kept = (re.sub(r"[^\w\-/., +()']|_", " ", str(name)) for name in names)
+    kept = (re.sub(r"[^\w\-/. +()']|_", " ", str(name)) for name in names)
     short = (" ".join(name.split())[:_NAME].strip() for name in kept)
     return tuple(name or f"class {i}" for i, name in enumerate(short))
 

@@ -1,8 +1,88 @@
-"""Being built."""
+"""Your own network on the picture in hand: brought as a file, checked by a dry run, and then on every page."""
 
-from pages.kit.page import title
-from pages.kit.picker import picker
+import streamlit as st
+
+from engine.cards import ModelError
+from engine.debug.onnx_model import OnnxModel
+from engine.trace import Layer, Step, Trace
+from pages.debug import own_panels as panels
+from pages.debug.own_check import check
+from pages.debug.own_controls import bring
+from pages.debug.own_form import ask
+from pages.debug.own_state import Desk, desk
+from pages.kit import models, owned
+from pages.kit.page import Frame, frame, tabs
+from pages.kit.panels import scored
+from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import OWN
+from pages.kit.viewer import viewer, viewer_panel
 
-picker()
-title(OWN, None)
+KEY = "own"
+LABELS = 2  # the step that is seen at first
+
+
+@st.fragment
+def look(chosen: Chosen) -> None:
+    """Everything that answers: the file and what is said about it, the check, the picture, the explanations."""
+    page, here = frame(), desk()
+    with page.side, st.container(border=True, gap="small"):
+        bring(here)
+        draft = here.draft
+        if draft:
+            with st.expander(
+                "How pictures go in, what comes out", expanded=draft.checked and not draft.name, icon=":material/tune:"
+            ):
+                ask(here)
+            if not draft.checked:
+                check(draft, chosen.rgb)
+                st.rerun(scope="fragment")  # a run of the script waits for one thing only
+            panels.findings(draft.findings)
+    if draft and draft.name in owned.names():
+        answered(page, here, chosen, owned.get(draft.name))
+    else:
+        waiting(page, chosen)
+
+
+def answered(page: Frame, here: Desk, chosen: Chosen, model) -> None:
+    """The model's picture, as any model's."""
+    try:
+        with page.picture:
+            encoding = models.encoding(model.card.name, chosen.key, chosen.rgb)
+    except ModelError as error:
+        page.title(OWN, model.card)
+        page.picture.warning(str(error))
+        return
+    trace = model.trace(encoding)
+    trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding))
+    page.title(OWN, model.card, trace, chosen.slug)
+    with page.picture:
+        viewer(trace, KEY, start=LABELS if isinstance(model, OnnxModel) else None)
+        builders = {"On every page": lambda: panels.go(model)}
+        if truth is not None:
+            builders["Against the truth"] = lambda: scored(
+                lambda: model.all_labels(encoding), truth, model.card.classes)  # fmt: skip
+        if isinstance(model, OnnxModel):
+            builders["Other ways in"] = lambda: panels.others(model, chosen.rgb, here.say)
+        tabs(KEY, builders | advice() | {"Code that ran": lambda: panels.source(model)})
+    with page.side:
+        viewer_panel(KEY)
+
+
+def waiting(page: Frame, chosen: Chosen) -> None:
+    """The picture as a network will get it, and how to bring one."""
+    page.title(OWN, None)
+    words = "Bring your network on the right: what it makes of this picture is painted over it."
+    photo = Layer("image", "picture", chosen.rgb)
+    with page.picture:
+        viewer(Trace(chosen.rgb, {}, (Step("Your picture", words, (photo,)),)), f"{KEY}_empty")
+        tabs(f"{KEY}_empty", advice())
+    with page.side:
+        viewer_panel(f"{KEY}_empty")
+
+
+def advice() -> dict:
+    """The tabs that are always there."""
+    return {"Bring it": panels.bringing, "A model in Python": panels.python, "What is safe here": panels.promises}
+
+
+look(picker())

@@ -1,19 +1,78 @@
-"""The models that a visitor brought, kept in the visit."""
+"""The models that a visitor brought, kept in the visit: few, of bounded size, and gone with it.
+
+References
+1. Python, `weakref`: what a visit held is let go when the visit ends, and a network's process ends with it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 
+from engine.cards import ModelError
+
+MOST = 3  # of one visit
+MOST_BYTES = 2**30  # of all visits together
 _STATE = "own_models"
+_SIZES: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # model of any visit -> bytes
+
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Own:
+    model: Any
+    file: str
+
+
+def name_of(title: str, file: str, said: object) -> str:
+    """A name for URLs: the slug of a file's name, and eight digits for its content and all that was said about it.
+
+    file: SHA-256 of the content. said: its repr counts.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", PurePath(title).stem.lower()).strip("-")[:24].strip("-") or "model"
+    return f"{slug}-{hashlib.sha256(f'{file} {said!r}'.encode()).hexdigest()[:8]}"
+
+
+def add(model: Any, file: str, size: int) -> None:
+    """Keep a model of this visit under its card's name, in the place of an earlier one of the same file.
+
+    size: bytes. The oldest goes where they are too many. Raises ModelError where all visits hold too much.
+    """
+    kept = _kept()
+    drop(file)
+    with _LOCK:
+        if sum(_SIZES.values()) + size > MOST_BYTES:
+            raise ModelError("Visitors hold as many models as this machine can keep; please try again later.")
+        _SIZES[model] = size
+    kept[model.card.name] = _Own(model, file)
+    while len(kept) > MOST:
+        del kept[next(iter(kept))]
 
 
 def names() -> tuple[str, ...]:
     """Of this visit's own models."""
-    return tuple(st.session_state.get(_STATE, {}))
+    return tuple(_kept())
 
 
 def get(name: str) -> Any:
     """This visit's own model of that name. Raises KeyError."""
-    return st.session_state.get(_STATE, {})[name]
+    return _kept()[name].model
+
+
+def drop(file: str) -> None:
+    """Let the model of that file go; its process ends when nobody works with it any more."""
+    kept = _kept()
+    for name in [name for name, own in kept.items() if own.file == file]:
+        del kept[name]
+
+
+def _kept() -> dict[str, _Own]:
+    return st.session_state.setdefault(_STATE, {})
