@@ -75,6 +75,25 @@ def _differ(comparison: Comparison) -> Step:
                 Table(("A says", "B says", "share, %"), rows))  # fmt: skip
 
 
+def disagreements(comparison: Comparison, judged: Judged | None = None, most: int = 40) -> Table:
+    """The largest `most` disagreements in the order of `Comparison.pairs`: share in %, mean certainty of A and of B
+    there, and, where a truth is known, how many % of the pixels that can be judged are A's class, and B's."""
+    rows = []
+    for pair in comparison.pairs[:most]:
+        mask, names = comparison.of(pair), (comparison.common.classes[k] for k in (pair.a, pair.b))
+        sure = (round(float(x.certainty[mask].mean()), 3) for x in (comparison.a, comparison.b))
+        right = _right(judged.truth[mask], pair) if judged else ()
+        rows.append((*names, round(100 * pair.share, 2), pair.pixels, *sure, *right))
+    columns = ("A says", "B says", "share, %", "pixels", "certainty of A", "certainty of B")
+    return Table((*columns, *(("A right, %", "B right, %") if judged else ())), tuple(rows))
+
+
+def _right(truth: np.ndarray, pair: Pair) -> tuple[float | None, float | None]:
+    known = truth[truth != VOID]
+    shares = (round(100 * float((known == k).mean()), 1) if known.size else None for k in (pair.a, pair.b))
+    return tuple(shares)
+
+
 def _surer(comparison: Comparison) -> Step:
     heat, differ = comparison.surer, comparison.differ
     ahead = "B" if heat.mean() > 0 else "A"
@@ -116,10 +135,9 @@ def _pair(comparison: Comparison, judged: Judged | None, pair: Pair) -> Step:
     classes, mask = comparison.common.classes, comparison.of(pair)
     a, b = classes[pair.a], classes[pair.b]
     words = f"{pair.pixels} pixels, {100 * pair.share:.1f} % of the picture: A says {a}, B says {b}."
-    if judged is not None and (known := mask & (judged.truth != VOID)).any():
-        truth = judged.truth[known]
-        words += (f" Of those that can be judged {100 * np.mean(truth == pair.a):.0f} % are {a} and "
-                  f"{100 * np.mean(truth == pair.b):.0f} % {b}.")  # fmt: skip
+    right = _right(judged.truth[mask], pair) if judged else (None, None)
+    if None not in right:
+        words += f" Of those that can be judged {right[0]:.0f} % are {a} and {right[1]:.0f} % {b}."
     return Step(f"A {a}, B {b}", words, (_photo(comparison), Layer("mask", "these pixels", mask)))
 
 
