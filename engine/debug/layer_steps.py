@@ -16,6 +16,8 @@ import numpy as np
 from engine.debug.layers import Maps, Module, Output, Recording, cut
 from engine.trace import Layer, Step, Table, Trace
 
+WITHIN = 0.98  # of the values of a map lie within the colours of its scale
+FAINT = 0.22  # contrast of the picture below a map
 COLUMNS = ("module", "type", "output", "calls", "own parameters", "all parameters", "minimum", "maximum", "mean", "sd",
            "zeros, %", "not finite, %", "channels", "dead channels", "field")  # fmt: skip
 
@@ -62,7 +64,9 @@ def trace(rgb: np.ndarray, card: Mapping[str, Any], recording: Recording, module
     index: of the output of `module` that `maps` are of. one_scale: the colours of all channels mean the same values.
     """
     output = module.outputs[index]
+    signed = bool((output.low < 0).any())
     photo, cells = Layer("image", "picture", rgb), _cells(output, recording.size, maps.overall.shape)
+    dark, under = (Layer("image", "faint picture", faint(rgb, ground)) for ground in (0, 255 if signed else 0))
     name = module.name or "the network"
     rows, columns = maps.overall.shape
     field = field_words(output)
@@ -73,21 +77,28 @@ def trace(rgb: np.ndarray, card: Mapping[str, Any], recording: Recording, module
              f"{recording.size[0]}.", (photo,)),
         Step("All channels", f"{name}: the mean |value| of {output.channels} channels of {columns} x {rows} cells; "
              f"{dead or 'none'} {'is' if dead == 1 else 'are'} dead on this picture.{seen}",
-             (photo, Layer("heat", "mean |value|", maps.overall, range=(0.0, _top(maps.overall))), cells)),
+             (dark, Layer("heat", "mean |value|", maps.overall, range=(0.0, _top(maps.overall))), cells)),
     ]  # fmt: skip
-    signed = bool((output.low < 0).any())
     for channel, values in zip(maps.order.tolist(), maps.values, strict=True):
         top = _top(maps.values if one_scale else values)
         heat = Layer("heat", f"channel {channel}", values, range=(-top if signed else 0.0, top))
-        steps.append(Step(f"Channel {channel}", _sentence(output, channel), (photo, heat, cells)))
+        steps.append(Step(f"Channel {channel}", _sentence(output, channel), (under, heat, cells)))
     settings = {"layer": module.name, "output": index + 1, "channels": maps.order.tolist()}
     return Trace(rgb, card, tuple(steps), settings=settings)
 
 
+def faint(rgb: np.ndarray, ground: int) -> np.ndarray:
+    """(H, W, 3) uint8 without colours and drawn towards the grey `ground`, so that what lies over it is seen."""
+    grey = rgb @ np.array([0.299, 0.587, 0.114])
+    return np.repeat((ground + FAINT * (grey - ground)).astype(np.uint8)[..., None], 3, axis=2)
+
+
 def _top(values: np.ndarray) -> float:
-    """The largest |value| that is finite, and more than 0."""
+    """The |value| that `WITHIN` of the finite ones do not exceed: a few strong cells do not make the others pale."""
     finite = np.abs(values[np.isfinite(values)])
-    return max(float(finite.max(initial=0.0)), 1e-6)
+    if not finite.any():
+        return 1.0
+    return float(np.quantile(finite, WITHIN)) or float(finite.max())
 
 
 def _sentence(output: Output, channel: int) -> str:
@@ -139,7 +150,7 @@ def field_step(rgb: np.ndarray, recording: Recording, output: Output, cell: tupl
     middle = [[(column + 0.5) / shape[1] * rgb.shape[1], (row + 0.5) / shape[0] * rgb.shape[0]]]
     whose = "The sum of all channels" if channel is None else f"Channel {channel}"
     sentence = f"{whose} at row {row}, column {column}: "
-    layers = [Layer("image", "picture", rgb),
+    layers = [Layer("image", "faint picture", faint(rgb, 0)),
               Layer("heat", "gradient", heat, range=(0.0, 1.0), unit="share of the strongest")]  # fmt: skip
     if heat.any():
         x0, y0, x1, y1 = box / scale

@@ -41,12 +41,13 @@ def ask(recording: Recording) -> Asked:
     index = _ask_output(module)
     words(module, index)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        by = st.segmented_control("First the channels of most", ORDERS, default=ORDERS[0], key=BY, required=True,
+        by = st.segmented_control("Channels by", ORDERS, default=ORDERS[0], key=BY, required=True,
                                   bind="query-params", help="Variation: the standard deviation over the picture. "
                                   "Strength: the mean |value|.")  # fmt: skip
-        most = st.segmented_control("Maps", COUNTS, default=12, key=MAPS, required=True, bind="query-params")
+        most = st.selectbox("Maps", COUNTS, index=1, key=MAPS, bind="query-params", filter_mode=None, width=84)
     one = st.toggle("One colour scale for all maps", key=SCALE, bind="query-params",
-                    help="Off: each map uses all colours. On: the same colour is the same value in each.")  # fmt: skip
+                    help="On: a colour is the same value in each map. A scale ends where 98 % of the cells are "
+                    "within it.")  # fmt: skip
     return Asked(module, index, by, most, one)
 
 

@@ -19,7 +19,7 @@ from pages.kit.page import code
 
 TREE = "layers_tree"
 INDENT = "\u2003"
-SHOWN = ("module", "type", "output", "calls", "own parameters", "zeros, %", "channels", "dead channels", "field")
+SHOWN = ("module", "type", "output", "own parameters", "dead channels", "channels", "zeros, %", "field", "calls")
 
 
 def what_you_see(recording: layers.Recording, asked: Asked) -> None:
@@ -46,10 +46,13 @@ def tree(model: Any, recording: layers.Recording, slug: str) -> None:
     shown = [{name: row[name] for name in SHOWN} for row in rows]
     for row, module in zip(shown, recording.modules, strict=True):
         row["module"] = INDENT * module.depth + (module.name or NETWORK)
-        row |= {name: None for name in SHOWN if row[name] == ""}
+        if not module.outputs:
+            row |= {"output": "did not run", "zeros, %": None, "channels": 0, "dead channels": 0}
     st.dataframe(shown, hide_index=True, key=TREE, height=420, selection_mode="single-row",
-                 on_select=lambda: _chosen(recording),
-                 column_config={"module": st.column_config.TextColumn(pinned=True)})  # fmt: skip
+                 on_select=lambda: _chosen(recording), column_config={
+                     "module": st.column_config.TextColumn(pinned=True),
+                     "zeros, %": st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100),
+                     "own parameters": st.column_config.NumberColumn(format="localized")})  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button("CSV", _csv(table), f"saccade-layers-{model.card.name}-{slug}.csv", "text/csv",
                            icon=":material/download:", on_click="ignore")  # fmt: skip

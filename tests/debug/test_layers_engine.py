@@ -176,11 +176,11 @@ def test_the_maps_are_what_a_hook_hears(model, rgb):
 
 def test_a_network_that_uses_weights_without_calling_their_modules_is_heard(patches, rgb):
     x = tensors.to_input(rgb, patches.working_size(rgb))
+    maps = capture(patches, rgb, "scores.0", by="strength")
     with torch.inference_mode():
-        logits = patches.network.everywhere(x)
-    maps = capture(patches, rgb, "scores.2", by="strength")
-    order = np.argsort(maps.order)
-    assert np.allclose(maps.values[order], logits[2][0].numpy(), atol=1e-5)
+        logits = next(iter(patches.network.maps(F.pad(x, (9, 9, 9, 9)), dense=True)))
+        logits = patches.network.scores[0](logits)
+    assert np.allclose(maps.values[np.argsort(maps.order)], logits[0].numpy(), atol=1e-5)
     found = record(patches, rgb)
     assert all(m.outputs for m in found.modules if m.kind == "Conv2d")
     assert found["first"].outputs[0].shape[2] > x.shape[2], "the grey around the picture is seen as well"
@@ -213,16 +213,16 @@ def test_the_twin_has_no_weights_of_its_own(model):
 
 
 def test_two_threads_at_once_do_not_mix(model, rgb):
-    pictures = [rgb, rgb[:, ::-1].copy(), rgb[:64, :64].copy()]
+    pictures = [rgb, rgb[:64, :64].copy()]
     alone = [record(model, picture) for picture in pictures]
     together_, threads = {}, []
     for i, picture in enumerate(pictures * 2):
         threads.append(threading.Thread(target=lambda i=i, p=picture: together_.update({i: record(model, p)})))
     [t.start() for t in threads]
     [t.join() for t in threads]
-    assert len(together_) == 6
+    assert len(together_) == 4
     for i, found in together_.items():
-        for mine, theirs in zip(found.modules, alone[i % 3].modules, strict=True):
+        for mine, theirs in zip(found.modules, alone[i % 2].modules, strict=True):
             assert [o.shape for o in mine.outputs] == [o.shape for o in theirs.outputs]
             for one, other in zip(mine.outputs, theirs.outputs, strict=True):
                 assert np.allclose(one.mean, other.mean, atol=1e-5)
@@ -312,7 +312,11 @@ def test_the_trace_of_a_layer(model, rgb):
     assert [s.title for s in trace.steps] == ["Image", "All channels", *(f"Channel {i}" for i in maps.order)]
     heat = trace.steps[2].layers[1]
     assert np.array_equal(heat.data, maps.values[0])
-    assert heat.range == (-np.abs(maps.values[0]).max(), np.abs(maps.values[0]).max()), "the layer has values below 0"
+    low, high = heat.range
+    assert low == -high, "the layer has values below 0"
+    assert (np.abs(heat.data) <= high).mean() == pytest.approx(steps.WITHIN, abs=0.01)
+    positive = steps.trace(rgb, {}, found, found["fc6.1"], 0, capture(model, rgb, "fc6.1", most=1))
+    assert positive.steps[2].layers[1].range[0] == 0
     assert "A ReLU follows" in trace.steps[2].sentence
     same = steps.trace(rgb, {}, found, found[name], 0, maps, one_scale=True)
     assert len({s.layers[1].range for s in same.steps[2:]}) == 1
