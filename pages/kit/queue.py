@@ -56,7 +56,7 @@ def _watch(job: Job, waiting: str) -> None:
     place = st.empty()
     with place.container(horizontal=True, vertical_alignment="center"):
         words = st.empty()
-        st.button("Cancel", icon=":material/close:", key="run_cancel", on_click=_give_up)
+        st.button("Cancel", icon=":material/close:", key=f"run_cancel_{id(job)}", on_click=_give_up)
     while True:
         words.caption(said(job, waiting))
         if job.wait(LOOK):

@@ -36,7 +36,8 @@ class PageInfo:
     @property
     def source(self) -> str:
         """Slides and paper on one line; "" where there are none."""
-        return " · ".join(filter(None, (self.slides and f"Slides {self.slides}", self.paper)))
+        slides = f"{'Slides' if set(self.slides) & set(',-') else 'Slide'} {self.slides}" if self.slides else ""
+        return " · ".join(filter(None, (slides, self.paper)))
 
 
 PATCHES = PageInfo(
