@@ -2,6 +2,7 @@
 import { fit } from "./scene.js";
 
 export const MAX_ZOOM = 32;
+const CLOSE_UP = 12; // zoom at most that nobody's hand has chosen
 
 /** @typedef {{zoom: number, x: number, y: number}} Camera zoom >= 1, and the image point in the middle of the frame */
 
@@ -23,6 +24,12 @@ export function bound({ zoom, x, y }, width, height, W, H) {
 export function placeOf({ zoom, x, y }, width, height, W, H) {
   const scale = fit(width, height, W, H).scale * zoom;
   return { scale, left: W / 2 - scale * x, top: H / 2 - scale * y };
+}
+
+/** The camera that shows a box (x0, y0, x1, y1) of the image with as much around it on each side. @returns {Camera} */
+export function cameraOn([x0, y0, x1, y1], width, height, W, H) {
+  const whole = fit(width, height, W, H).scale, scale = fit(2 * (x1 - x0), 2 * (y1 - y0), W, H).scale;
+  return bound({ zoom: Math.min(scale / whole, CLOSE_UP), x: (x0 + x1) / 2, y: (y0 + y1) / 2 }, width, height, W, H);
 }
 
 /** Zoom by `factor` so that the image point under frame position (X, Y) stays there. @returns {Camera} */

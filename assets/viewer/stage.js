@@ -4,7 +4,7 @@ import { drawOver } from "./overlay.js";
 import { hasTree } from "./tree.js";
 import { partnersCamera, shareCamera, sharePoint } from "./link.js";
 import { Recent } from "./film.js";
-import { bound, placeOf, wholePicture, zoomAbout } from "./gestures.js";
+import { bound, cameraOn, placeOf, wholePicture, zoomAbout } from "./gestures.js";
 import { readPixel } from "./reading.js";
 import { readingRows } from "./tables.js";
 
@@ -254,6 +254,11 @@ export class Stage {
 
   pan(dx, dy) {
     this.look({ ...this.camera, x: this.camera.x - dx, y: this.camera.y - dy });
+  }
+
+  /** Look at a box of the image. @param {number[]} box x0, y0, x1, y1 in image pixels */
+  zoomTo(box) {
+    this.look(cameraOn(box, ...this.image, ...this.size));
   }
 
   reset() {

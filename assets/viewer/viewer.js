@@ -73,6 +73,7 @@ export class Viewer {
     this.rows = mount.rows; // what a click on a row of a step's table does, in words; "" where it does nothing
     if (mount.id === this.id) {
       if (!this.film) return;
+      this.follow(mount);
       this.brush.accept(mount.brush, this.film.trace);
       this.refresh();
       return;
@@ -91,22 +92,20 @@ export class Viewer {
   }
 
   /** Show a film whose pictures are decoded; until now the former one stood. */
-  accept(film, { start, go, brush, begin }) {
+  accept(film, mount) {
+    const { start, brush, begin } = mount;
     const leads = !this.film && this.takeAddress();
     this.film = film;
     if (!leads) joinIn(this);
     if (this.state.step < 0) {
       Object.assign(this.state, leads ? {} : parseState(begin), { step: start ?? film.trace.steps.length - 1 });
     }
-    if (go && !registry().seen.has(`${this.key} go ${go[1]}`)) {
-      registry().seen.add(`${this.key} go ${go[1]}`);
-      Object.assign(this.state, { step: go[0], right: "" });
-    }
     this.rail.stop();
     this.panel.forget();
     this.panel.treeCard.accept(film);
     this.brush.accept(brush, film.trace);
     this.stage.accept();
+    this.follow(mount);
     this.rail.build();
     this.words.build();
     this.refs.wait.hidden = true;
@@ -114,6 +113,15 @@ export class Viewer {
     this.refresh();
     share(this, this.state);
     this.refs.wrap.dataset.ready = "true";
+  }
+
+  /** Go to the step that Python names, and to a box of the picture, once for each n. */
+  follow({ go, zoom }) {
+    const sign = go && `${this.key} go ${go[1]}`;
+    if (!go || registry().seen.has(sign)) return;
+    registry().seen.add(sign);
+    Object.assign(this.state, { step: go[0], right: "", wipe: false }); // all of it is to be seen
+    if (zoom) this.stage.zoomTo(zoom);
   }
 
   /** Index of the step shown: the one remembered, or the last where there are fewer. */

@@ -38,6 +38,8 @@ class Pick:
     n: int
 
 
+Box = tuple[float, float, float, float]
+
 MOST = 256  # cells of a painting along its longest side
 UNTOUCHED = 255  # a cell of a painting that no stroke has reached
 RUN = 10  # characters of a run of equal cells at most: a label, a count and two spaces
@@ -110,12 +112,13 @@ def _pack(trace: Trace) -> tuple[bytes, str, str]:
 
 def viewer(trace: Trace, key: str, *, picks: bool = False, start: int | None = None,
            go: tuple[int, int] | None = None, brush: Brush | None = None, link: str = "", words: bool = False,
-           rows: str = "", begin: str = "") -> Pick | None:  # fmt: skip
+           rows: str = "", begin: str = "", zoom: Box | None = None) -> Pick | None:  # fmt: skip
     """Show `trace`; what the user looks at (step, opacity, classes ...) stays in the browser under `key`.
 
     picks: a click, or Enter at the keyboard's cross, is sent to Python and reruns the script or fragment.
     start: index of the step shown when the browser remembers none; None means the last one.
     go: (index of a step, n): the browser goes to that step once for each new n.
+    zoom: with `go`, the box (x0, y0, x1, y1) in image pixels that the browser then looks at closely.
     brush: lets the user paint labels over the picture; what was sent is read with `painted`, best before this call.
     link: viewers of one page with the same link, not "", show the same step (one with fewer steps its last), opacity,
     cells and layers, at the same zoom and place, all in the browser; give them the same `start`.
@@ -129,7 +132,7 @@ def viewer(trace: Trace, key: str, *, picks: bool = False, start: int | None = N
     data, content, image = _pack(trace)
     mount = frame({"key": key, "id": content, "picks": picks, "start": start, "go": go,
                    "brush": brush and brush.mount(), "link": link, "words": words, "rows": rows,
-                   "begin": begin})  # fmt: skip
+                   "begin": begin, "zoom": zoom})  # fmt: skip
     result = _viewer(key=key, data=mount + data, on_pick_change=_nothing, on_paint_change=_nothing,
                      on_row_change=_nothing)  # fmt: skip
     pick = result.pick

@@ -229,6 +229,17 @@ def test_zoom_keeps_the_point_under_the_cursor(modules):
     assert got["far"] == 32
 
 
+def test_a_box_is_shown_with_as_much_around_it(modules):
+    got = modules("gestures", """
+        const on = (box) => m.cameraOn(box, 640, 480, 640, 480);
+        return [on([280, 200, 360, 260]), on([0, 0, 640, 480]), on([0, 0, 80, 60]), on([100, 100, 101, 101])];
+    """)  # fmt: skip
+    assert got[0] == {"zoom": 4, "x": 320, "y": 230}
+    assert got[1] == {"zoom": 1, "x": 320, "y": 240}
+    assert got[2] == {"zoom": 4, "x": 80, "y": 60}, "the frame stays filled"
+    assert got[3]["zoom"] == 12
+
+
 def test_receptive_field_of_a_cell(modules):
     got = modules("scene", """
         const layer = {box: [0, 0, 640, 320], cells: [10, 20], attributes: {stride: 32, field: 100, centre: 15.5}};
