@@ -168,9 +168,9 @@ class Rotation(Probe):
 
 
 class LeftRight(Probe):
-    """A mirror."""
+    """Left and right change places."""
 
-    name, moves, none = "Flip ↔", True, None
+    name, moves, none = "Mirror", True, None
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
         """Left and right exchanged."""
@@ -182,9 +182,9 @@ class LeftRight(Probe):
 
 
 class UpDown(Probe):
-    """A mirror on the floor."""
+    """Top and bottom change places."""
 
-    name, moves, none = "Flip ↕", True, None
+    name, moves, none = "Upside down", True, None
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
         """Top and bottom exchanged."""

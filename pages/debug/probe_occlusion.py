@@ -1,0 +1,71 @@
+"""The tab with the occlusion map: what hiding each place costs the watched class; long work that can be cancelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from engine.debug import occlusion
+from engine.debug.answers import Answer
+from engine.debug.occlusion import Occlusion, OcclusionError, Sliding, Target
+from engine.runs import Job
+from pages.debug import probe_state as state
+from pages.debug.probe_controls import take
+from pages.kit import queue
+from pages.kit.page import export
+from pages.kit.picker import Chosen
+from pages.kit.viewer import viewer, viewer_panel
+
+KEY = "occlusion"
+COPIES = {"320 px": 320, "160 px": 160, "as it is": None}
+
+
+def panel(model: Any, chosen: Chosen, before: Answer, watched: int) -> None:
+    """The controls, then the run, then the map."""
+    sliding = ask()
+    target = Target(watched, state.pixel(chosen))
+    of = f"at ({target.pixel[0]}, {target.pixel[1]})" if target.pixel else "over its region"
+    try:
+        rows, columns = sliding.cells(chosen.rgb.shape[:2])
+    except OcclusionError as error:
+        st.warning(str(error))
+        return
+    st.text(f"Watched: {before.classes[watched]}, {of}. {columns} x {rows} places: {columns * rows} runs of the model.")
+
+    def work(job: Job) -> Occlusion:
+        for found in occlusion.occlude(model, chosen.rgb, target, sliding, before.variant):
+            job.tell(found.done, found.drop.size)
+        return found
+
+    owner = (model.card.name, chosen.key, before.variant, target, sliding)
+    found = queue.task(KEY, owner, "Slide the square", work)
+    if found is not None:
+        show(chosen, found, before)
+
+
+def ask() -> Sliding:
+    """Side and step of the square, and the size of the picture that the network is shown."""
+    left, middle, right = st.columns([1, 1, 1.2], gap="medium")
+    side = left.slider("Side, px", 8, 256, 80, 8, key="side", bind="query-params")
+    step = middle.slider("Step, px", 8, 128, 40, 8, key="step", bind="query-params")
+    with right:
+        copy = st.segmented_control("Longest side of the working copy", tuple(COPIES), default="320 px", key="copy",
+                                    required=True, bind="query-params",
+                                    help="A smaller copy is quicker, where the network takes it.")  # fmt: skip
+    return Sliding(side, step, COPIES[copy])
+
+
+def show(chosen: Chosen, found: Occlusion, before: Answer) -> None:
+    """The map in its own viewer, and the best place to try by hand."""
+    trace = occlusion.trace(found, before)
+    picture, side = st.columns([2.15, 1], gap="medium")
+    with picture:
+        viewer(trace, KEY)
+    with side:
+        with st.container(horizontal=True):
+            if best := occlusion.probe_of(found):
+                st.button("Hide the place that costs most", icon=":material/square:", key="occlusion_take",
+                          on_click=take, args=(chosen, best))  # fmt: skip
+            export(trace, f"occlusion-{before.card['name']}-{chosen.slug or 'picture'}")
+        viewer_panel(KEY)
