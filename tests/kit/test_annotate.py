@@ -38,7 +38,8 @@ BAD = [
         None, {}, "x", [1], [[1]], [[1, SQUARE, 2]], [["1", SQUARE]], [[True, SQUARE]], [[3, SQUARE]], [[254, SQUARE]],
         [[-1, SQUARE]], [[1.0, SQUARE]], [[1, None]], [[1, [1, 2, 3, 4]]], [[1, [*SQUARE, 1]]],
         [[1, [*SQUARE, 1, "2"]]], [[1, [*SQUARE, 1, float("nan")]]], [[1, [*SQUARE, 1, float("inf")]]],
-        [[1, [*SQUARE, 10**400, 1]]], [[1, [*SQUARE, True, 1]]], [[1, SQUARE]] * (MOST_POLYGONS + 1), [[1, SQUARE * (MOST_POINTS // 4 + 1)]],
+        [[1, [*SQUARE, 10**400, 1]]], [[1, [*SQUARE, True, 1]]], [[1, SQUARE]] * (MOST_POLYGONS + 1),
+        [[1, SQUARE * (MOST_POINTS // 4 + 1)]],
         [[1, SQUARE * (MOST_POINTS // 8)]] * 3)),
     *({"cells": bad} for bad in (
         None, 5, "", "255", "255 47", "255 49", "255 -48", "3 48", "253 48", " 1 48", "1 48x", "1  48", "1 4٨",
