@@ -1,5 +1,7 @@
 """Your own network on the picture in hand: brought as a file, checked by a dry run, and then on every page."""
 
+from typing import Any
+
 import streamlit as st
 
 from engine.cards import ModelError
@@ -7,7 +9,7 @@ from engine.debug.onnx_model import OnnxModel
 from engine.trace import Layer, Step, Trace
 from pages.debug import own_panels as panels
 from pages.debug.own_check import check
-from pages.debug.own_controls import bring
+from pages.debug.own_controls import bring, findings
 from pages.debug.own_form import ask
 from pages.debug.own_state import Desk, desk
 from pages.kit import models, owned
@@ -35,8 +37,8 @@ def look(chosen: Chosen) -> None:
                 ask(here)
             if not draft.checked:
                 check(draft, chosen.rgb)
-                st.rerun(scope="fragment")  # a run of the script waits for one thing only
-            panels.findings(draft.findings)
+                st.rerun()  # a run of the script waits for one thing only
+            findings(draft.findings)
     if draft and draft.name in owned.names():
         answered(page, here, chosen, owned.get(draft.name))
     else:
@@ -47,12 +49,11 @@ def answered(page: Frame, here: Desk, chosen: Chosen, model) -> None:
     """The model's picture, as any model's."""
     try:
         with page.picture:
-            encoding = models.encoding(model.card.name, chosen.key, chosen.rgb)
+            trace, encoding = seen(chosen, model)
     except ModelError as error:
         page.title(OWN, model.card)
         page.picture.warning(str(error))
         return
-    trace = model.trace(encoding)
     trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding))
     page.title(OWN, model.card, trace, chosen.slug)
     with page.picture:
@@ -66,6 +67,17 @@ def answered(page: Frame, here: Desk, chosen: Chosen, model) -> None:
         tabs(KEY, builders | advice() | {"Code that ran": lambda: panels.source(model)})
     with page.side:
         viewer_panel(KEY)
+
+
+def seen(chosen: Chosen, model) -> tuple[Trace, Any]:
+    """The model's Trace and encoding, made in one go and shared with the other pages. Raises ModelError."""
+    name = model.card.name
+
+    def encode() -> Any:
+        return models.FOUND.get((name, chosen.key, False), lambda: model.encode(chosen.rgb))
+
+    trace = models.found(("own", name, chosen.key), lambda: model.trace(encode()), "Your network looks ...")
+    return trace, models.encoding(name, chosen.key, chosen.rgb)
 
 
 def waiting(page: Frame, chosen: Chosen) -> None:

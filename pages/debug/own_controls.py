@@ -1,4 +1,4 @@
-"""Which file: brought by the visitor, or one of our own networks as a sample; and those that were brought before."""
+"""Which file: brought by the visitor, or one of our own networks as a sample; and what came of its check."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ import streamlit as st
 
 from engine.cards import ModelError
 from engine.debug.checkpoints import MOST_FILE
+from engine.debug.onnx_dry import DOUBT, RIGHT, WRONG, Finding
 from engine.zoo import weights_path
 from pages.debug.own_check import read
 from pages.debug.own_state import Desk, Draft
 
 SAMPLE = "fcn-scenes"
+_ICONS = {RIGHT: ":green[:material/check_circle:]", DOUBT: ":orange[:material/help:]", WRONG: ":red[:material/error:]"}
+_STYLE = """<style>
+.st-key-own_findings [data-testid="stText"] {font-family: inherit; font-size: 0.875rem; line-height: 1.4}
+</style>"""
 
 
 def bring(desk: Desk) -> None:
@@ -66,9 +71,19 @@ def _take(desk: Desk, make: Callable[[], Draft]) -> None:
     except ModelError as error:
         st.error(str(error), icon=":material/block:")
     else:
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def plain(name: str) -> str:
     """A file's name in at most 60 visible characters."""
     return "".join(letter for letter in name if letter.isprintable()).strip()[-60:] or "Your file"
+
+
+def findings(found: tuple[Finding, ...]) -> None:
+    """What came of the check, a line for each thing that was looked at."""
+    with st.container(key="own_findings", gap="small"):
+        st.html(_STYLE)
+        for finding in found:
+            with st.container(horizontal=True, wrap=False, gap="xsmall"):
+                st.markdown(_ICONS[finding.level], width="content")
+                st.text(finding.sentence, width="stretch")

@@ -27,7 +27,7 @@ def ask(desk: Desk) -> None:
         except ValueError as error:
             st.error(str(error))
         else:
-            st.rerun(scope="fragment")
+            st.rerun()
 
 
 def _network(draft: Draft, key: str) -> Callable[[], Spec]:

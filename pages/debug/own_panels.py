@@ -9,7 +9,6 @@ import streamlit as st
 
 from engine import render
 from engine.debug import onnx_dry, onnx_model, onnx_process
-from engine.debug.onnx_dry import DOUBT, RIGHT, WRONG, Finding
 from engine.debug.onnx_model import OnnxModel
 from engine.debug.onnx_spec import Spec
 from engine.trace import Layer, Step, Trace
@@ -19,24 +18,9 @@ from pages.debug.own_words import written
 from pages.kit.page import code
 from pages.kit.rooms import COMPARE, FCN, LAYERS, MANY, PROBE, ROOT, TRUTH, PageInfo
 
-_ICONS = {RIGHT: ":green[:material/check_circle:]", DOUBT: ":orange[:material/help:]", WRONG: ":red[:material/error:]"}
-_STYLE = """<style>
-.st-key-own_findings [data-testid="stText"] {font-family: inherit; font-size: 0.875rem; line-height: 1.4}
-.st-key-own_findings [data-testid="stHorizontalBlock"] {flex-wrap: nowrap; gap: 0.5rem}
-</style>"""
 # page -> name in its URL of the box where a model is chosen
 GO: tuple[tuple[PageInfo, str], ...] = ((FCN, "model"), (TRUTH, "model"), (COMPARE, "a"), (PROBE, "model"),
                                         (LAYERS, "model"), (MANY, "many_model"))  # fmt: skip
-
-
-def findings(found: tuple[Finding, ...]) -> None:
-    """What came of the check, a line for each thing that was looked at."""
-    with st.container(key="own_findings", gap="small"):
-        st.html(_STYLE)
-        for finding in found:
-            with st.container(horizontal=True, gap="small"):
-                st.markdown(_ICONS[finding.level], width="content")
-                st.text(finding.sentence, width="stretch")
 
 
 def go(model) -> None:
@@ -62,7 +46,7 @@ def others(model: OnnxModel, rgb: np.ndarray, take: Callable[[Spec], None]) -> N
             return
         st.session_state["own_others"] = patient(lambda tick: _tried(model, rgb), "Six runs ...")
         st.session_state["own_others_of"] = key
-        st.rerun(scope="fragment")
+        st.rerun()
     tried = st.session_state["own_others"]
     if not tried:
         st.caption("This network takes whole numbers or grey: there is one way in.")
