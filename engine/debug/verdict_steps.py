@@ -20,6 +20,7 @@ from engine.segmentation.scoring import with_truth
 from engine.trace import VOID, Layer, Step, Table, Trace
 
 LABELS, TRUTH, ERRORS, CLASS, CONFUSION, SURE, WORST = range(7)  # indices of the steps of `with_verdict(labelled(...))`
+FIGURES = ("pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou")  # of `engine.metrics.Scores`
 CONFUSIONS = 15  # rows of the table of confusions
 
 
@@ -35,9 +36,13 @@ class Focus:
     region: int | None = None
 
 
-def labelled(answer: Answer) -> Trace:
-    """A Trace of one step: what the model says."""
-    step = Step("Labels", f"What {answer.card['name']} says ({answer.variant}).", (_photo(answer), answer.layer()))
+def labelled(answer: Answer, found: Verdict | None = None) -> Trace:
+    """A Trace of one step: what the model says, and the headline of the verdict where there is one."""
+    words = f"What {answer.card['name']} says ({answer.variant})."
+    if found is not None:
+        pixel, by_class, iou, weighted = (_percent(getattr(found.scores, name)) for name in FIGURES)
+        words = f"Right: {pixel} of the pixels, {by_class} over the classes. Mean IoU {iou}, weighted {weighted}."
+    step = Step("Labels", words, (_photo(answer), answer.layer()))
     return Trace(answer.rgb, answer.card, (step,), answer.classes, answer.colours)
 
 

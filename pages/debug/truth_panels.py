@@ -1,0 +1,120 @@
+"""What the tabs below the picture say of a verdict; clicks on rows and cells show them in the picture."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from engine.debug import contours, masks, verdict, verdict_steps
+from engine.debug.answers import Answer
+from engine.debug.verdict import Verdict
+from engine.debug.verdict_steps import Focus, occurring
+from pages.debug import truth_charts
+from pages.debug.truth_focus import choose_cell, choose_class, choose_region
+from pages.kit.page import code
+from pages.kit.picker import Chosen
+
+WIDTH = 2  # index of the boundary width that stands in the headline: 3 pixels
+
+
+def what_you_see() -> None:
+    """The claim in plain words, and what to try."""
+    st.markdown(
+        "A mean over all pixels hides where and why a model fails. Held against the truth pixel by pixel, its errors "
+        "have places, names and a certainty.\n\n"
+        "**Try:** click a cell of the *confusion matrix* and see its pixels light up · click a row of *Worst regions* "
+        "and look closely · wipe *Labels* against *Ground truth* · see *Sure and wrong*: errors that it does not doubt "
+        "· upload a mask, or draw one: all pages of this room then judge by it."
+    )
+
+
+def figures(chosen: Chosen, answer: Answer, found: Verdict) -> None:
+    """The headline, and a row for each class; a click on a row shows its hits and misses."""
+    scores, boundary = found.scores, found.boundary
+    shown = (
+        ("pixel accuracy", scores.pixel_accuracy), ("class accuracy", scores.class_accuracy),
+        ("mean IoU", scores.mean_iou), ("frequency-weighted IoU", scores.fw_iou),
+        (f"boundary F, {boundary.widths[WIDTH]} px", boundary.mean[WIDTH]),
+        ("calibration error", found.calibration.ece),
+    )  # fmt: skip
+    for place, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
+        place.metric(name, _percent(value))
+    order = occurring(found.matrix)
+    rows = [
+        {"class": answer.classes[k], "true pixels": int(found.matrix[k].sum()), "called": int(found.matrix[:, k].sum()),
+         "IoU": _share(scores.iou[k]), "precision": _share(found.precision[k]), "recall": _share(found.recall[k]),
+         f"boundary F, {boundary.widths[WIDTH]} px": _share(boundary.f[k, WIDTH])} for k in order
+    ]  # fmt: skip
+    bars = {name: st.column_config.ProgressColumn(name, format="percent", min_value=0, max_value=1)
+            for name in ("IoU", "precision", "recall")}  # fmt: skip
+    st.dataframe(rows, hide_index=True, key="truth_classes", selection_mode="single-row", column_config=bars,
+                 on_select=lambda: _row("truth_classes", order, lambda k: choose_class(
+                     chosen, answer.classes, found, k)))  # fmt: skip
+
+
+def matrix(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus) -> None:
+    """The confusion matrix; a click on a cell lights up its pixels."""
+    st.caption("Rows are the truth, columns what it was called; numbers are percent of the row. "
+               "**Click a cell** and its pixels light up in the picture.")  # fmt: skip
+    key = "truth_matrix"
+
+    def clicked() -> None:
+        points = st.session_state[key].selection.points
+        if points:
+            choose_cell(chosen, answer.classes, *map(int, points[0]["customdata"]))
+
+    st.plotly_chart(truth_charts.confusion(found, answer.classes, (focus.true, focus.called)), key=key,
+                    on_select=clicked, selection_mode="points", config={"displayModeBar": False},
+                    alt="Confusion matrix")  # fmt: skip
+
+
+def curves(answer: Answer, found: Verdict) -> None:
+    """Boundary F over the width, and the reliability diagram."""
+    left, right = st.columns(2)
+    outlines = truth_charts.boundary(found, answer.classes)
+    left.plotly_chart(outlines, key="truth_boundary", alt="Boundary F-score by width")
+    left.caption("Csurka et al. 2013: the share of a class's contour that the other map has within so many pixels, "
+                 "both ways, as F. A thin border of void only hides where a contour runs; wide void is not "
+                 "judged.")  # fmt: skip
+    right.plotly_chart(truth_charts.calibration(found), key="truth_calibration", alt="Reliability diagram")
+    right.caption(f"Guo et al. 2017: below the diagonal it is surer than it is right. Expected calibration error "
+                  f"{_percent(found.calibration.ece)}, {len(found.calibration.pixels)} bins.")  # fmt: skip
+
+
+def regions(chosen: Chosen, answer: Answer, found: Verdict) -> None:
+    """The largest connected errors; a click on a row looks at one closely."""
+    if not found.regions:
+        st.caption("No pixel is wrong.")
+        return
+    known = max(int(found.matrix.sum()), 1)
+    st.caption(f"{found.errors:,} connected regions of wrong pixels, the {len(found.regions)} largest. **Choose a "
+               "row** and the picture shows it closely; a double click there shows all again.")  # fmt: skip
+    rows = [{"true": answer.classes[r.true], "called": answer.classes[r.called], "pixels": r.area,
+             "of the picture": r.area / known, "x": r.box[0], "y": r.box[1], "width": r.box[2] - r.box[0],
+             "height": r.box[3] - r.box[1]} for r in found.regions]  # fmt: skip
+    share = st.column_config.NumberColumn(format="percent")
+    st.dataframe(rows, hide_index=True, key="truth_regions", selection_mode="single-row", height=300,
+                 column_config={"of the picture": share},
+                 on_select=lambda: _row("truth_regions", range(len(rows)), lambda i: choose_region(
+                     chosen, answer.classes, found, i)))  # fmt: skip
+
+
+def source() -> None:
+    """The code that judged."""
+    code(verdict.verdict, contours.boundary_f, verdict.calibration, verdict.regions, masks.guess,
+         verdict_steps.with_verdict)  # fmt: skip
+
+
+def _row(key: str, values, act) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows:
+        act(values[rows[0]])
+
+
+def _share(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _percent(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{100 * value:.1f} %"
