@@ -87,10 +87,10 @@ def trace(rgb: np.ndarray, card: Mapping[str, Any], recording: Recording, module
     return Trace(rgb, card, tuple(steps), settings=settings)
 
 
-def faint(rgb: np.ndarray, ground: int) -> np.ndarray:
+def faint(rgb: np.ndarray, ground: int, contrast: float = FAINT) -> np.ndarray:
     """(H, W, 3) uint8 without colours and drawn towards the grey `ground`, so that what lies over it is seen."""
     grey = rgb @ np.array([0.299, 0.587, 0.114])
-    return np.repeat((ground + FAINT * (grey - ground)).astype(np.uint8)[..., None], 3, axis=2)
+    return np.repeat((ground + contrast * (grey - ground)).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _top(values: np.ndarray) -> float:
@@ -150,7 +150,7 @@ def field_step(rgb: np.ndarray, recording: Recording, output: Output, cell: tupl
     middle = [[(column + 0.5) / shape[1] * rgb.shape[1], (row + 0.5) / shape[0] * rgb.shape[0]]]
     whose = "The sum of all channels" if channel is None else f"Channel {channel}"
     sentence = f"{whose} at row {row}, column {column}: "
-    layers = [Layer("image", "faint picture", faint(rgb, 0)),
+    layers = [Layer("image", "faint picture", faint(rgb, 0, 2 * FAINT)),
               Layer("heat", "gradient", heat, range=(0.0, 1.0), unit="share of the strongest")]  # fmt: skip
     if heat.any():
         x0, y0, x1, y1 = box / scale

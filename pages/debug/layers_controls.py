@@ -34,8 +34,9 @@ class Asked:
 def ask(recording: Recording) -> Asked:
     """All of it; what is in the URL but not in this network is ignored."""
     names = [m.name or NETWORK for m in recording.modules if m.outputs]
-    _only(LAYER, names)
-    name = st.selectbox("Layer", names, index=names.index(first(recording)), key=LAYER, bind="query-params",
+    if st.session_state.get(LAYER, st.query_params.get(LAYER)) not in names:
+        st.session_state[LAYER] = first(recording)
+    name = st.selectbox("Layer", names, key=LAYER, bind="query-params",
                         help="Type to search; the tab Module tree shows all of them.")  # fmt: skip
     module = recording["" if name == NETWORK else name]
     index = _ask_output(module)
@@ -65,7 +66,8 @@ def _ask_output(module: Module) -> int:
     if count == 1:
         return 0
     numbers = tuple(range(1, count + 1))
-    _only(OUTPUT, numbers)
+    if st.session_state.get(OUTPUT, 1) not in numbers:  # another layer had more
+        del st.session_state[OUTPUT]
     return st.segmented_control("Output", numbers, default=1, key=OUTPUT, required=True, bind="query-params",
                                 help="It runs several times, or gives several maps at once.") - 1  # fmt: skip
 
@@ -79,12 +81,6 @@ def words(module: Module, index: int) -> None:
              shape_words(output), f"{module.total:,} parameters", f"field {field}" if field else "",
              f"**{dead} dead**" if dead else "")  # fmt: skip
     st.caption(" · ".join(filter(None, facts)))
-
-
-def _only(key: str, options: list | tuple) -> None:
-    """Forget a choice that another network, or another layer, had and this one lacks."""
-    if key in st.session_state and st.session_state[key] not in options:
-        del st.session_state[key]
 
 
 def take(name: str) -> None:

@@ -19,7 +19,9 @@ from pages.kit.page import code
 
 TREE = "layers_tree"
 INDENT = "\u2003"
-SHOWN = ("module", "type", "output", "own parameters", "dead channels", "channels", "zeros, %", "field", "calls")
+SHOWN = {"module": "module", "type": "type", "output": "output", "own parameters": "parameters",
+         "dead channels": "dead", "channels": "channels", "zeros, %": "zeros, %", "field": "field",
+         "calls": "calls"}  # column of the table -> head on the page  # fmt: skip
 
 
 def what_you_see(recording: layers.Recording, asked: Asked) -> None:
@@ -43,21 +45,21 @@ def tree(model: Any, recording: layers.Recording, slug: str) -> None:
     """All modules with their last output; choosing a row shows that layer."""
     table = steps.table(recording)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    shown = [{name: row[name] for name in SHOWN} for row in rows]
+    shown = [{head: row[name] for name, head in SHOWN.items()} for row in rows]
     for row, module in zip(shown, recording.modules, strict=True):
         row["module"] = INDENT * module.depth + (module.name or NETWORK)
         if not module.outputs:
-            row |= {"output": "did not run", "zeros, %": None, "channels": 0, "dead channels": 0}
+            row |= {"output": "did not run", "zeros, %": None, "channels": 0, "dead": 0}
     st.dataframe(shown, hide_index=True, key=TREE, height=420, selection_mode="single-row",
                  on_select=lambda: _chosen(recording), column_config={
                      "module": st.column_config.TextColumn(pinned=True),
                      "zeros, %": st.column_config.ProgressColumn(format="%.0f", min_value=0, max_value=100),
-                     "own parameters": st.column_config.NumberColumn(format="localized")})  # fmt: skip
+                     "parameters": st.column_config.NumberColumn(format="localized")})  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button("CSV", _csv(table), f"saccade-layers-{model.card.name}-{slug}.csv", "text/csv",
                            icon=":material/download:", on_click="ignore")  # fmt: skip
-        st.caption(f"Choose a row to see its maps. Own parameters add up to {recording[''].total:,}. Where a module "
-                   "gives several outputs, the numbers are those of the last.")  # fmt: skip
+        st.caption(f"Choose a row to see its maps. Parameters are a module's own, together {recording[''].total:,}. "
+                   "Where a module gives several outputs, the numbers are those of the last.")  # fmt: skip
 
 
 def _chosen(recording: layers.Recording) -> None:

@@ -32,9 +32,9 @@ def test_the_page_runs_and_explains_itself(kept):
 
 
 def test_the_tree_has_every_module_and_its_parameters_add_up(kept):
-    table = frame_of(open_tab(kept, KEY, "Module tree"), "module", "own parameters")
+    table = frame_of(open_tab(kept, KEY, "Module tree"), "module", "parameters")
     assert len(table) == 84
-    assert table["own parameters"].sum() == 3_681_992
+    assert table["parameters"].sum() == 3_681_992
     assert [name.strip() for name in table["module"][:3]] == ["(network)", "trunk", "trunk.stem"]
     assert table["module"][2].startswith("\u2003\u2003trunk"), "as deep as it lies"
 
