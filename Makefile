@@ -5,7 +5,7 @@ PORT ?= 8501
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: app setup browser test lint bench thumbnails clean
+.PHONY: app setup browser test lint bench load thumbnails clean
 
 app: setup
 	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
@@ -37,6 +37,10 @@ test: browser lint
 bench: browser
 	$(BIN)/python -m engine bench
 	$(BIN)/python -m tests.browser.bench
+
+# Up to 30 visitors at once, one touch a second each, on the loopback: about five minutes.
+load: .venv/requirements-dev
+	$(BIN)/python -m tests.load
 
 thumbnails: .venv/requirements
 	$(BIN)/python -m pages.kit.thumbnails
