@@ -76,8 +76,7 @@ def beside(page, sides: Sequence[Side]) -> None:
         start = max(len(trace.steps) for trace in traces) - 1
         for column, side, trace, key in zip(st.columns(2, gap="small"), sides, traces, KEYS, strict=True):
             with column:
-                st.markdown(f"**{side.who}**", help=None)
-                st.text(side.words)
+                st.text(f"{side.who}: {side.words}")
                 viewer(trace, key, start=start, link=KEY)
     with page.side:
         who = st.segmented_control("Numbers of", ("A", "B"), default="A", required=True, key="numbers",

@@ -43,7 +43,7 @@ def ask_sides(chosen: Chosen) -> tuple[Side, Side]:
 
 def _ask(who: str, names: tuple[str, ...], usual: str, chosen: Chosen) -> Side:
     """A row: the model, its variant, its card."""
-    words, variants, card = st.columns([1.5, 1.15, 0.3], gap="small", vertical_alignment="bottom")
+    words, variants, card = st.columns([1.2, 1.2, 0.3], gap="small", vertical_alignment="bottom")
     _forget(MODEL[who], names)
     name = words.selectbox(who, names, names.index(usual), key=MODEL[who], bind="query-params", filter_mode=None)
     model = models.model(name)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.debug import compare_steps
 from engine.debug.compare import Pair
+from pages.debug.compare_controls import LAYOUT, WIPE
 from pages.debug.compare_sides import Found
 from pages.kit.keeping import once
 
@@ -29,20 +30,17 @@ def pairs(found: Found) -> None:
         st.success("A and B say the same everywhere.")
         return
     table = once("compare_pairs", found.owner, lambda: compare_steps.disagreements(comparison, found.judged))
-    left, right = st.columns([2.6, 1], gap="medium")
     key = f"compare_pairs_{abs(hash(found.owner))}"
 
     def choose() -> None:
         rows = st.session_state[key].selection.rows
         pair = comparison.pairs[rows[0]] if rows else None
+        st.session_state[LAYOUT] = WIPE  # where it is shown
         st.session_state[_STATE] = (found.owner, pair, time.time_ns() // 10**6)
 
     columns = {name: [row[i] for row in table.rows] for i, name in enumerate(table.columns)}
     bar = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=table.rows[0][2])
-    left.dataframe(columns, hide_index=True, key=key, on_select=choose, selection_mode="single-row",
+    st.markdown("**Choose a row** and its pixels light up in the picture. *Certainty* is the mean probability that "
+                "each gives its own class there: who is wrong and sure has learned something wrong.")  # fmt: skip
+    st.dataframe(columns, hide_index=True, key=key, on_select=choose, selection_mode="single-row",
                    column_config={"share, %": bar})  # fmt: skip
-    right.markdown(
-        "**Choose a row** and its pixels light up above.\n\n"
-        "*Certainty*: the mean probability that each gives its own class there. A model that is wrong and sure has "
-        "learned something wrong; one that is wrong and unsure could be helped by context."
-    )

@@ -46,13 +46,13 @@ def against_truth(found: Found) -> None:
     if judged is None:
         no_truth()
         return
-    left, right = st.columns([1, 1.25], gap="medium")
+    left, right = st.columns([1.25, 1.3], gap="small")
     with left:
         figures(judged.scored)
-        share = (100 * judged.counts / judged.counts.sum(1, keepdims=True).clip(1)).round(1)
-        by_class = dict(zip((f"{name}, %" for name in OUTCOMES), share.T, strict=True))
-        st.dataframe({"true class": classes, **by_class}, hide_index=True)
     right.plotly_chart(change(judged, classes), key="compare_change", alt="Change of IoU of each class from A to B")
+    share = (100 * judged.counts / judged.counts.sum(1, keepdims=True).clip(1)).round(1)
+    by_class = dict(zip((f"{name}, %" for name in OUTCOMES), share.T, strict=True))
+    st.dataframe({"true class": classes, **by_class}, hide_index=True)
     for column, name in zip(st.columns(2), "AB", strict=True):
         one = Scored({name: judged.scored.scores[name]}, {name: judged.scored.confusion[name]})
         column.plotly_chart(charts.confusion(one, tuple(map(escape, classes))), key=f"compare_confusion_{name}",
@@ -68,7 +68,7 @@ def change(judged: Judged, classes: Sequence[str]) -> go.Figure:
     hover = "%{x}: A %{customdata[0]:.1f} %, B %{customdata[1]:.1f} %, %{y:+.1f}<extra></extra>"
     bars = go.Bar(x=[escape(classes[k]) for k in order], y=values, customdata=np.transpose(iou).reshape(-1, 2),
                   marker_color=[B_COLOUR if v > 0 else A_COLOUR for v in values], hovertemplate=hover)  # fmt: skip
-    title = "IoU of B minus A, points of percent: orange, B is better"
+    title = "IoU of B minus A, points of %"
     return go.Figure(bars).update_layout(height=charts.HEIGHT, title=title)
 
 

@@ -15,8 +15,9 @@ from pages.kit.page import code
 FACTS = ("name", "title", "summary", "paper", "slides", "data", "split", "licence")  # of a card, in words
 LONGEST = 400  # letters of a value
 _STYLE = """<style>
+.st-key-replay_card {gap: 0.4rem}
 .st-key-replay_card [data-testid="stText"] {font-family: inherit; overflow-wrap: anywhere; white-space: pre-wrap}
-.st-key-replay_card > div:nth-child(2) [data-testid="stText"] {font-weight: 600}
+.st-key-replay_card > div:nth-child(1) [data-testid="stText"] {font-weight: 600}
 </style>"""
 
 
