@@ -2,7 +2,7 @@
 
 References
 1. Foley et al. 1990, "Computer Graphics", section 3.6: scan conversion of polygons by the even-odd rule.
-2. Lorensen and Cline 1987, "Marching Cubes": the contours of `outlined` (skimage.measure.find_contours).
+2. Lorensen and Cline 1987, "Marching Cubes": as there, the borders of `outlined` run halfway between pixel centres.
 3. assets/annotate/raster.js: the same arithmetic in the browser, equal pixel for pixel (tests/browser).
 
 Convention
@@ -17,11 +17,11 @@ labelled.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from skimage.measure import approximate_polygon, find_contours
 
 from engine.trace import VOID
 
@@ -30,8 +30,10 @@ UNTOUCHED = 255  # a brush cell that no stroke has reached
 MOST_POLYGONS = 500
 MOST_POINTS = 20_000  # of all polygons together
 LEAST_POINTS = 3  # of one polygon
-_CHUNK = 200  # points of a contour that are simplified together: the time grows with its square
-_CLOSE = 0.3  # pixels that `outlined` may simplify: contours keep 0.35 from every pixel centre, so none changes side
+_CLOSE = 0.3  # pixels that `outlined` may simplify: borders keep 0.35 from every pixel centre, so none changes side
+_CROSSINGS = 500_000  # of edges and rows that are computed together
+_OUTWARDS = ((0, -1), (1, 0), (0, 1), (-1, 0))  # from a pixel: up, right, down, left
+_CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # of a pixel, where its upper, right, lower and left side begin
 _LONG = f"The borders of this label map take more than {MOST_POINTS:,} points: too many for polygons."
 
 
@@ -77,25 +79,32 @@ def rasterise(drawing: Drawing) -> np.ndarray:
 
 def inside(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(H, W) bool: the pixels whose centres lie inside the polygon of `points` (N, 2), by the even-odd rule."""
-    height, width = shape
-    crossed = np.zeros((height, width + 1), bool)  # an edge lies between a pixel's centre and its left neighbour's
+    out = np.zeros(shape, bool)
     if len(points) < LEAST_POINTS:
-        return crossed[:, :width]
-    points = np.asarray(points, np.float64)
-    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, 0), strict=True):
-        if y1 < y0:  # each edge from top to bottom, so that both polygons along it round alike
-            x0, y0, x1, y1 = x1, y1, x0, y0
-        rows = np.arange(_first(y0, height), _first(y1, height))
-        if len(rows):
-            x = x0 + (rows + 0.5 - y0) * (x1 - x0) / (y1 - y0)
-            columns = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
-            crossed[rows, columns] ^= True
-    return np.logical_xor.accumulate(crossed, axis=1)[:, :width]
+        return out
+    start = np.asarray(points, np.float64)
+    end = np.roll(start, -1, 0)
+    up = (end[:, 1] < start[:, 1])[:, None]  # each edge from top to bottom, so that both polygons along it round alike
+    (x0, y0), (x1, y1) = np.where(up, end, start).T, np.where(up, start, end).T
+    first, last = _first_centre(y0, shape[0]), _first_centre(y1, shape[0])
+    top, bottom = first.min(), last.max()
+    right = _first_centre(start[:, 0].max(), shape[1])
+    crossed = np.zeros((bottom - top) * (right + 1), bool)  # between a pixel's centre and its left neighbour's
+    cuts = np.flatnonzero(np.diff((last - first).cumsum() // _CROSSINGS)) + 1  # so that no array grows large
+    for edges in np.split(np.arange(len(start)), cuts):
+        edge = np.repeat(edges, (last - first)[edges])
+        row = np.arange(len(edge)) - np.repeat((last - first)[edges].cumsum() - last[edges], (last - first)[edges])
+        x = x0[edge] + (row + 0.5 - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
+        at = (row - top) * (right + 1) + _first_centre(x, right)
+        crossed ^= (np.bincount(at, minlength=crossed.size) & 1).astype(bool)
+    within = np.logical_xor.accumulate(crossed.reshape(bottom - top, right + 1), axis=1)
+    out[top:bottom, :right] = within[:, :right]
+    return out
 
 
-def _first(y: float, height: int) -> int:
-    """The first row whose centre does not lie above `y`."""
-    return int(min(max(np.ceil(y - 0.5), 0), height))
+def _first_centre(at: np.ndarray, most: int) -> np.ndarray:
+    """The first row or column, of `most`, whose centre does not lie before `at`."""
+    return np.clip(np.ceil(at - 0.5), 0, most).astype(int)
 
 
 def snap(regions: np.ndarray, x: float, y: float) -> np.ndarray | None:
@@ -112,34 +121,85 @@ def outlined(labels: np.ndarray, nothing: int = VOID) -> tuple[Polygon, ...]:
     One polygon for each 4-connected area of one label. A hole is joined to its rim by a bridge of no width, which the
     even-odd rule does not see. Raises ValueError where there are more areas or points than a drawing may have.
     """
-    polygons, points = [], 0
+    areas, names = np.zeros(labels.shape, np.int64), []
     for label in np.unique(labels[labels != nothing]):
-        areas, count = ndimage.label(labels == label)
-        if count + len(polygons) > MOST_POLYGONS:
+        parts, count = ndimage.label(labels == label)
+        areas += np.where(parts > 0, parts + len(names), 0)
+        names += [int(label)] * count
+        if len(names) > MOST_POLYGONS:
             raise ValueError(f"This label map has more than {MOST_POLYGONS} separate areas: too many for polygons.")
-        for i, box in enumerate(ndimage.find_objects(areas), 1):
-            path = _outline(areas[box] == i, box, MOST_POINTS - points)
-            points += len(path)
-            polygons.append(Polygon(int(label), path))
-    return tuple(polygons)
-
-
-def _outline(area: np.ndarray, box: tuple[slice, slice], most: int) -> np.ndarray:
-    """(N, 2) points around one area of a label map, given in its box: its rim, then each of its holes."""
-    rings = find_contours(np.pad(area, 1).astype(np.uint8), 0.5)  # each ends where it begins
-    if sum(map(len, rings)) > 4 * most:
+    sides = _sides(areas)
+    before, after = (sides.middle[order] for order in (sides.former, sides.next))
+    bends = (after - sides.middle != sides.middle - before).any(1)
+    if bends.sum() > 2 * MOST_POINTS:
         raise ValueError(_LONG)
-    rings = sorted(map(_simple, rings), key=lambda ring: ring[:, 0].min())  # the rim reaches further up than any hole
-    rim = rings[0][:-1]
-    bridged = [part for hole in rings[1:] for part in (rim[:1], hole)]  # there and back along the same line
-    path = np.concatenate([rim, *bridged])
-    if len(path) > most:
+    bent, rings = bends.tolist(), [[] for _ in names]
+    for ring in _rings(sides.next.tolist()):
+        rings[sides.area[ring[0]] - 1].append(_thinned(sides.middle[[i for i in ring if bent[i]]]))
+    polygons = tuple(Polygon(label, _bridged(own)) for label, own in zip(names, rings, strict=True))
+    if sum(len(polygon.points) for polygon in polygons) > MOST_POINTS:
         raise ValueError(_LONG)
-    rows, columns = box
-    return path[:, ::-1] + (columns.start - 0.5, rows.start - 0.5)  # out of the padded box
+    return polygons
 
 
-def _simple(ring: np.ndarray) -> np.ndarray:
-    """A contour with fewer points, which no pixel centre can tell from it."""
-    chunks = [approximate_polygon(ring[i : i + _CHUNK + 1], _CLOSE) for i in range(0, len(ring) - 1, _CHUNK)]
-    return np.concatenate([chunks[0], *(chunk[1:] for chunk in chunks[1:])])
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """The S sides of pixels that border on another area, clockwise around their own one.
+
+    middle: (S, 2) x and y. area: (S,) which one. next, former: (S,) the sides after and before each of them.
+    """
+
+    middle: np.ndarray
+    area: np.ndarray
+    next: np.ndarray
+    former: np.ndarray
+
+
+def _sides(areas: np.ndarray) -> _Sides:
+    """The borders of all areas (H, W) of ids; those above their pixels come first, row by row."""
+    padded, (height, width) = np.pad(areas, 1), areas.shape
+    found = []
+    for (dx, dy), start, end in zip(_OUTWARDS, _CORNERS, _CORNERS[1:] + _CORNERS[:1], strict=True):
+        beside = padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        y, x = np.nonzero((areas != beside) & (areas > 0))
+        corner = [(y + oy) * (width + 1) + x + ox for ox, oy in (start, end)]
+        found.append(np.stack([2 * x + 1 + dx, 2 * y + 1 + dy, areas[y, x], y * width + x, *corner]))
+    x, y, area, pixel, start, end = np.concatenate(found, axis=1)
+    # Two areas or two pixels of one area may meet in a corner: a border goes on around its pixel, else its area.
+    size, after = (height + 1) * (width + 1), np.zeros(len(x), int)
+    for own in (area, pixel):
+        keys, wanted = own * size + start, own * size + end
+        order = np.argsort(keys)
+        at = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(x) - 1)
+        known = keys[order[at]] == wanted
+        after = np.where(known, order[at], after)
+    former = np.empty_like(after)
+    former[after] = np.arange(len(x))
+    return _Sides(np.stack([x, y], -1) / 2, area, after, former)
+
+
+def _rings(after: list[int]) -> Iterator[list[int]]:
+    """The cycles of a permutation."""
+    seen = bytearray(len(after))
+    for i in range(len(after)):
+        ring = []
+        while not seen[i]:
+            seen[i] = 1
+            ring.append(i)
+            i = after[i]
+        if ring:
+            yield ring
+
+
+def _thinned(ring: np.ndarray) -> np.ndarray:
+    """A ring without every second point that no pixel centre would miss."""
+    before, after = np.roll(ring, 1, 0), np.roll(ring, -1, 0)
+    chord, off = after - before, ring - before
+    away = np.abs(chord[:, 0] * off[:, 1] - chord[:, 1] * off[:, 0])
+    return ring[(away > _CLOSE * np.hypot(*chord.T)) | (np.arange(len(ring)) % 2 == 0)]
+
+
+def _bridged(rings: list[np.ndarray]) -> np.ndarray:
+    """The rim and the holes of an area as one path, there and back between them along the same line."""
+    rim, *holes = rings
+    return np.concatenate([rim, *(part for hole in holes for part in (rim[:1], hole, hole[:1]))])
