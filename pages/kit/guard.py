@@ -1,0 +1,159 @@
+"""What stands between the network and the app: headers, which messages may pass, and how much one visitor may bring.
+
+Streamlit itself checks XSRF tokens, paths and the size of one upload. Here is what it leaves open: it sends no security
+headers, lets any visitor clear the caches of all and ask for the state of the server's git repository, takes any number
+of uploads into one session, and any number of sessions. And before it refuses a foreign origin it asks the internet for
+its own address, while everybody waits (`net_util.get_external_ip` on the event loop, up to two seconds).
+
+References
+1. Streamlit 1.67, `st.App(middleware=...)`: ASGI middleware outside Streamlit's own.
+2. W3C, Content Security Policy Level 3; OWASP, HTTP Headers Cheat Sheet.
+3. RFC 6455, section 7.4: 1013 (registered by IANA) says "try again later".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from google.protobuf.message import DecodeError
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import get_instance
+
+from pages.kit.rooms import _CLOSE_DIALOG
+
+VISITORS = 200  # connections at once
+HELD = 64 * 2**20  # bytes of uploads that one session may hold
+UPLOADS = "/_stcore/upload_file/"
+MESSAGES = {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat"}  # what a browser may send
+OPERATIONS = {"deferred_file", "dataframe_chunk"}  # of its backend operations
+SORRY = "Something went wrong on this page. Choose other settings, or load the page anew."
+NAMES = 32  # files that one request for upload addresses may name
+
+
+def inline_scripts(html: str) -> list[str]:
+    """What a policy calls the scripts that stand in `html` itself: 'sha256-...' of each."""
+    texts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    return [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts]
+
+
+def headers(own: str = "") -> list[tuple[bytes, bytes]]:
+    """The headers that go with every answer. own: HTML of the app whose inline scripts may run."""
+    index = Path(st.__file__).parent / "static" / "index.html"
+    allowed = " ".join(inline_scripts(index.read_text(encoding="utf8") + own))
+    policy = {
+        "default-src": "'self'",
+        "script-src": f"'self' blob: {allowed}",  # components come as blobs
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "media-src": "'self' blob:",
+        "worker-src": "'self' blob:",
+        "connect-src": "'self'",
+        "object-src": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'self'",
+    }
+    found = {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "SAMEORIGIN",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    return [(name.lower().encode(), value.encode()) for name, value in found.items()]
+
+
+def passes(data: bytes) -> bool:
+    """Whether a message from a browser is one that this app answers; what cannot be read is Streamlit's to refuse."""
+    try:
+        message = BackMsg.FromString(data)
+    except DecodeError:
+        return True
+    kind = message.WhichOneof("type")
+    if kind == "backend_operation_request":
+        return message.backend_operation_request.WhichOneof("payload") in OPERATIONS
+    return kind in MESSAGES and len(message.file_urls_request.file_names) <= NAMES
+
+
+def foreign(scope: Scope) -> bool:
+    """Whether a page of another site asks: its origin is neither ours nor one of server.corsAllowedOrigins."""
+    heads = Headers(scope=scope)
+    origin = heads.get("origin")
+    if origin is None or urlsplit(origin).netloc == heads.get("host"):
+        return False
+    return origin not in st.get_option("server.corsAllowedOrigins")
+
+
+def held(runtime: Any, session: str) -> int:
+    """Bytes of uploads that a session holds now."""
+    return sum(len(file.data) for file in list(runtime.uploaded_file_mgr.file_storage.get(session, {}).values()))
+
+
+class Guard:
+    """ASGI middleware. own: HTML of the app whose inline scripts may run."""
+
+    def __init__(self, app: ASGIApp, own: str = "") -> None:
+        self.app, self.headers, self.visitors = app, headers(own), 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self.headers]
+            await send(message)
+
+        if foreign(scope):  # it gets no leave to read the answer, and Streamlit does not ask the internet
+            scope = scope | {"headers": [head for head in scope["headers"] if head[0].lower() != b"origin"]}
+        path = scope["path"]
+        full = scope["method"] == "PUT" and path.startswith(UPLOADS) and held(
+            get_instance(), path.removeprefix(UPLOADS).split("/")[0]) >= HELD  # fmt: skip
+        app = PlainTextResponse("Too many uploads in this visit.", 413) if full else self.app
+        await app(scope, receive, sent)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def received() -> Message:
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive" or message.get("bytes") is None or passes(message["bytes"]):
+                    return message
+
+        if foreign(scope) or self.visitors >= VISITORS:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008 if foreign(scope) else 1013})
+            return
+        self.visitors += 1
+        try:
+            await self.app(scope, received, send)
+        finally:
+            self.visitors -= 1
+
+
+def sorry(error: Exception) -> bool:
+    """What a visitor sees of a failure that nobody foresaw; Streamlit has written it to the log. For `st.App`."""
+    st.error(SORRY)
+    return True
+
+
+def middleware() -> list[Middleware]:
+    """What `st.App` wants."""
+    return [Middleware(Guard, own=_CLOSE_DIALOG)]

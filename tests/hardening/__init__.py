@@ -1,0 +1,1 @@
+"""What an unfriendly visitor can send."""
