@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from pages.kit.rooms import COMPARE, ROOT
 from tests.browser.conftest import sent
-from tests.browser.rooms import canvas, visit
+from tests.browser.rooms import canvas, new_trace, visit
 
 QUERY = "image=landscape&a=fcn-scenes&b=fcn-scenes&vb=32s"
 KEYS = ("compare_a", "compare_b")
@@ -39,10 +39,9 @@ def test_the_wipe_shows_a_on_the_left_and_b_on_the_right(page, serve):
     assert np.abs(pictures[0.2][right] - pictures[0.5][right]).max() < 4  # B in both
     assert np.abs(pictures[0.5][middle] - pictures[0.8][middle]).max() < 4  # A in both
     assert sent(page) == before
-    old = page.get_attribute("[data-ready=true]", "data-trace")
-    page.get_by_role("button", name="Swap").click()
-    page.wait_for_function(f"document.querySelector('[data-ready=true]').dataset.trace !== '{old}'")
-    page.wait_for_timeout(500)
+    new_trace(page, "compare", page.get_by_role("button", name="Swap").click)
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(300)
     swapped = canvas(page)  # the line is at 0.8: what was B's is A's now, left of it
     assert np.abs(swapped[middle] - pictures[0.2][middle]).max() < 4
     assert "va=32s" in page.url
