@@ -10,7 +10,7 @@ from engine.debug import occlusion
 from engine.debug.answers import answer
 from engine.debug.occlusion import Occlusion, OcclusionError, Sliding, Target, occlude
 from engine.debug.probe import Patch, grey
-from tests.debug.test_probe import Toy
+from tests.debug.toy import Toy
 
 REGION = np.s_[48:64, 80:96]  # rows 48 to 63, columns 80 to 95: one cell of 16 pixels, four of 8
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from scipy import ndimage
 
@@ -29,32 +28,7 @@ from engine.debug.probe import (
 )
 from engine.debug.probe_changes import chance, changes, curve
 from engine.trace import VOID
-from tests.conftest import card_of
-
-CLASSES = ("dark", "bright")
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What the toy encodes."""
-
-    rgb: np.ndarray
-
-
-class Toy:
-    """Dark or bright, pixel by pixel: logits that anybody can work out."""
-
-    card = card_of(classes=CLASSES)
-    colours = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
-    variants = scored = ("only",)
-    usual = "only"
-
-    def encode(self, rgb):
-        return Seen(rgb)
-
-    def scores(self, encoding, variant=None):
-        level = torch.tensor(encoding.rgb).float().mean(-1) / 64 - 2
-        return torch.stack([-level, level])[None]
+from tests.debug.toy import Toy
 
 
 @pytest.fixture

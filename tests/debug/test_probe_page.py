@@ -144,7 +144,7 @@ def test_the_occlusion_map_is_made_and_its_best_place_taken(page):
     page.button(key="occlusion_take").click().run()
     assert not page.exception
     assert page.button_group(key="probe").value == "Grey patch"
-    assert page.query_params["patch"][0].endswith("_128")
+    assert "_128" in str(page.query_params["patch"])
 
 
 def test_the_code_that_ran(page):
