@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from tests.hardening.live import healthy
+from tests.hardening.live import healthy, wait
 from tests.load.server import ROOT, Server
 
 APP = ROOT / "tests/hardening/guarded.py"  # app.py itself, once it starts its guard
@@ -17,7 +16,7 @@ APP = ROOT / "tests/hardening/guarded.py"  # app.py itself, once it starts its g
 def live() -> Iterator[Server]:
     """The app as it is served to people."""
     with Server(APP) as server:
-        asyncio.run(healthy(server))
+        wait(healthy(server))
         yield server
 
 
@@ -25,4 +24,4 @@ def live() -> Iterator[Server]:
 def server(live) -> Iterator[Server]:
     """The live server; after the test it must still serve a newcomer."""
     yield live
-    assert asyncio.run(healthy(live)), live.said()[-3000:]
+    assert wait(healthy(live)), live.said()[-3000:]

@@ -6,8 +6,10 @@ import asyncio
 import http.client
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed
@@ -15,6 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from pages.kit.guard import SORRY
 from tests.load.server import Server
 from tests.load.visitor import Answer, Visitor
+
+T = TypeVar("T")
 
 SECRETS = (b"root:x:", b"root:*:", b"[project]", b"streamlit==", b"navigation().run()", b"PATH=")
 UNCAUGHT = "Uncaught app execution"
@@ -24,7 +28,8 @@ WILD = (
     "", " ", "nan", "inf", "-1", "1e999", "9" * 400, "0x10", "None", "null", "[]", "{}", "true", "\0", "\x1b[2J",
     "\r\nX: y", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "'\"><svg onload=alert(1)>",
     "[a](javascript:alert(1))", "![x](http://example.invalid/x.png)", "**b** $x^2$ :red[x] `c`", "../../etc/passwd",
-    "..%2f..%2fetc%2fpasswd", "/etc/passwd", "file:///etc/passwd", "C:\\windows\\win.ini", "%00", "%", "%zz", "%ff%fe", "\u202egnp.exe",
+    "..%2f..%2fetc%2fpasswd", "/etc/passwd", "file:///etc/passwd", "C:\\windows\\win.ini", "%00", "%", "%zz",
+    "%ff%fe", "\u202egnp.exe",
     "\ud7ff\ue000", "\U0001f469\u200d\U0001f52c", "é" * 200, "a\u0301" * 100, "x" * 4000, "__class__", "{0.__class__}",
     "%(x)s", "$(id)", "`id`", "; rm -rf /", "' OR 1=1 --", "fcn-scenes\n", "FCN-SCENES", "landscape/../landscape",
 )  # fmt: skip
@@ -49,6 +54,12 @@ async def healthy(server: Server) -> bool:
     async with Visitor(server.url, keep=True) as visitor:
         answer = await visitor.visit("")
     return bool(answer.of("heading") or answer.of("markdown")) and not errors(answer)
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, run on a loop and in a thread of its own: Playwright has one on the main thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def run(page: Answer, fragment: str = "") -> BackMsg:

@@ -14,7 +14,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 
 from pages.kit import guard, rooms
-from tests.hardening.live import WILD, pour, run
+from tests.hardening.live import WILD, pour, run, wait
 from tests.load.server import Server
 from tests.load.visitor import Answer, Visitor
 
@@ -85,7 +85,7 @@ def test_states_of_other_types(server, page):
                 many.append(message.SerializeToString())
             await pour(visitor, many)
 
-    asyncio.run(told())
+    wait(told())
 
 
 def test_noise(server):
@@ -111,7 +111,7 @@ def test_noise(server):
             changed[rng.randrange(len(changed))] = rng.randrange(256)
         return bytes(changed)
 
-    assert asyncio.run(told()) > 300
+    assert wait(told()) > 300
 
 
 def test_a_message_that_is_too_large_ends_its_connection(server):
@@ -123,7 +123,7 @@ def test_a_message_that_is_too_large_ends_its_connection(server):
             with pytest.raises(ConnectionClosed):
                 await asyncio.wait_for(visitor.hear(), 10)
 
-    asyncio.run(told())
+    wait(told())
 
 
 def told_to_wait() -> list[BackMsg]:
@@ -148,7 +148,7 @@ def test_what_the_app_does_not_answer_never_reaches_streamlit(server):
                 pass
             return kind
 
-    assert asyncio.run(told(server)) == "heartbeat_ack"
+    assert wait(told(server)) == "heartbeat_ack"
     assert not any(guard.passes(message.SerializeToString()) for message in told_to_wait())
     download = BackMsg()
     download.backend_operation_request.deferred_file.file_id = "x"
@@ -182,4 +182,4 @@ def test_only_so_many_connections_at_once():
         await guarded(scope, receive, send)
         assert len(sent) == 1
 
-    asyncio.run(told())
+    wait(told())

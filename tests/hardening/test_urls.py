@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import random
 from urllib.parse import quote
@@ -10,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from pages.kit.rooms import PAGES
-from tests.hardening.live import WILD, errors, failures, pour, run
+from tests.hardening.live import WILD, errors, failures, pour, run, wait
 from tests.load.visitor import Answer, Visitor
 
 EACH = 5  # links of a page that are waited for
@@ -55,7 +54,7 @@ def test_wild_links(server, page):
             assert await pour(visitor, messages) == POURED
 
     before = len(failures(server))
-    asyncio.run(told())
+    wait(told())
     assert failures(server)[before:] == []
 
 
@@ -67,7 +66,7 @@ def test_wild_addresses(server):
             for address in (x for x in WILD if x.strip("\0 ")):
                 assert not errors(await visitor.visit(address.encode("utf8", "replace").decode()))
 
-    asyncio.run(told())
+    wait(told())
 
 
 def test_links_are_wild():
