@@ -12,7 +12,7 @@ from engine.debug import batch, collection, report
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError
 from engine.images import MAX_BYTES
-from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, work
+from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, one_of, work
 from pages.kit import models
 from pages.kit.queue import task
 
@@ -22,8 +22,7 @@ ENDINGS = [*(ending[1:] for ending in sorted(collection.PICTURES)), "zip"]
 
 def ask_pictures(desk: Desk, card: Card) -> Source | None:
     """The gallery or the visitor's files, which are copied into the visit at once; None while there are none."""
-    asked = st.segmented_control("Pictures", (GALLERY, FILES), default=GALLERY, required=True, key="pictures",
-                                 bind="query-params", label_visibility="collapsed", width="stretch")  # fmt: skip
+    asked = one_of("Pictures", (GALLERY, FILES), "pictures", width="stretch")
     if asked == GALLERY:
         labels = card.settings.get("labels", "")
         made = desk.galleries.get(labels) or Source(collection.from_gallery(labels), gallery=True)

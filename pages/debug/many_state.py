@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -74,6 +74,12 @@ class Desk:
 def desk() -> Desk:
     """This visit's."""
     return st.session_state.setdefault(f"{KEY}_desk", Desk())
+
+
+def one_of(label: str, options: Sequence[str], key: str, **looks: Any) -> str:
+    """One of a few answers, which stands in the URL; at first the first one."""
+    return st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params",
+                                label_visibility="collapsed", **looks)  # fmt: skip
 
 
 def work(model: Any, second: Any | None, items: tuple[Item, ...], rows: list[Row],

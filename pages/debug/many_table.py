@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.debug import batch
 from engine.debug.batch import SURE, Row
-from pages.debug.many_state import Desk
+from pages.debug.many_state import Desk, one_of, under_way
 
 TABLE, SHEET = "Table", "Contact sheet"
 FIGURES = {"error": "Error", "uncertainty": "Uncertainty", "disagreement": "Disagreement"}
@@ -23,11 +23,8 @@ MISSING = {"error": "No picture has a mask, so no error is known: the most uncer
 def ask_view() -> tuple[str, str]:
     """Table or contact sheet, and what the rows are sorted by; both stand in the URL."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        view = st.segmented_control("View", (TABLE, SHEET), default=TABLE, required=True, key="many_view",
-                                    bind="query-params", label_visibility="collapsed")  # fmt: skip
-        by = st.segmented_control("Worst first by", batch.ORDERS, default=batch.ORDERS[0], required=True,
-                                  key="many_sort", bind="query-params", format_func=str.capitalize,
-                                  label_visibility="collapsed")  # fmt: skip
+        view = one_of("View", (TABLE, SHEET), "many_view")
+        by = one_of("Worst first by", batch.ORDERS, "many_sort", format_func=str.capitalize)
     return view, by
 
 
@@ -53,7 +50,7 @@ def _percent(share: float | None) -> float | None:
 
 def table(desk: Desk, rows: Sequence[Row], order: list[int]) -> None:
     """The rows at these places, each with its answer in small and its figures."""
-    key = f"many_table_{desk.turn}"
+    key = f"many_table_{desk.turn}_{desk.by}_{under_way()}"  # a table whose cells moved forgets the next click
     shown = [rows[i] for i in order]
     columns = {"": [uri(row.icon) for row in shown], "Name": [row.name for row in shown]}
     looks = {"": st.column_config.ImageColumn(width=68), "Name": st.column_config.TextColumn(width=140)}
