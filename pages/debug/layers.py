@@ -30,12 +30,9 @@ def look(chosen: Chosen) -> None:
         controls = st.container(gap="small")
     name = model.card.name
     try:
-        key = ("layers", name, chosen.key)
-        new = models.FOUND.peek(key) is None
         with page.picture:
-            recording = models.found(key, lambda: layers.record(model, chosen.rgb), "All layers are listened to ...")
-        if new:
-            st.rerun()  # a run of the script waits for one thing only
+            recording = models.found(("layers", name, chosen.key), lambda: layers.record(model, chosen.rgb),
+                                     "All layers are listened to ...")  # fmt: skip
         with controls:
             asked = ask(recording)
         with page.picture:

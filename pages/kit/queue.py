@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -21,6 +22,7 @@ QUIET = 0.3  # seconds before anything is shown: what is quick does not flicker
 LOOK = 0.25  # seconds between two looks at a run
 RESULTS = 4  # of a long work that one visit keeps
 _GIVEN_UP = "run_given_up"
+_NUMBERS = count()  # so that one run of a script may wait twice
 
 
 def visitor() -> str:
@@ -56,7 +58,7 @@ def _watch(job: Job, waiting: str) -> None:
     place = st.empty()
     with place.container(horizontal=True, vertical_alignment="center"):
         words = st.empty()
-        st.button("Cancel", icon=":material/close:", key=f"run_cancel_{id(job)}", on_click=_give_up)
+        st.button("Cancel", icon=":material/close:", key=f"run_cancel_{next(_NUMBERS)}", on_click=_give_up)
     while True:
         words.caption(said(job, waiting))
         if job.wait(LOOK):

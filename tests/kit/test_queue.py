@@ -131,3 +131,20 @@ def test_what_is_said_of_a_run(done, said):
     job = Job(Runs(1), "a", lambda job: None, "")
     job.state, job.done, job.total, job._started = "running", done, 10, time.monotonic() - 5
     assert queue.said(job, "Looking") == said
+
+
+def twice():
+    import time
+
+    import streamlit as st
+
+    from pages.kit.queue import run
+
+    for name in ("one", "two"):
+        st.text(run(lambda name=name: time.sleep(0.5) or name, "The network looks"))
+
+
+def test_one_run_of_a_script_may_wait_twice():
+    app = AppTest.from_function(twice, default_timeout=20).run()
+    assert not app.exception
+    assert texts(app) == ["one", "two"]
