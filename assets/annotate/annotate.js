@@ -1,18 +1,18 @@
 // Ground truth drawn over a picture: one Sketch, and the parts that show and change it. It stays in the browser until
-// the user sends it; where the page wants it live, each finished action is sent, at most one message in flight.
+// it is sent.
 import { refs } from "../viewer/dom.js";
 import { readFrame } from "../viewer/payload.js";
 import { registry } from "../viewer/registry.js";
 import { IGNORED, NOTHING } from "./raster.js";
-import { LEAST_POINTS, asMessage, countPoints, distance, inserted, placed, without } from "./shapes.js";
+import { LEAST_POINTS, countPoints, distance, inserted, placed, without } from "./shapes.js";
 import { Sketch } from "./sketch.js";
 import { Easel } from "./easel.js";
 import { ERASER, Hand } from "./hand.js";
 import { listenForKeys } from "./keyboard.js";
 import { Bar } from "./bar.js";
+import { Messenger } from "./messenger.js";
 
-const JOINED = 300; // milliseconds in which further actions join the same state, or the same message
-const LOST = 5000; // milliseconds after which a message counts as lost
+const JOINED = 300; // milliseconds in which further keys join the same state
 const LARGEST = 128; // picture pixels across the largest tip
 
 export class Annotator {
@@ -24,10 +24,10 @@ export class Annotator {
     this.look = { opacity: 0.55, tip: 16, ...this.recalled() };
     this.hover = null; // where the pointer is, in the picture
     this.cross = null; // where the keyboard is
-    this.flying = null; // {n, at}: the live message that is not answered yet
     this.easel = new Easel(this);
     this.hand = new Hand(this);
     this.bar = new Bar(this);
+    this.messenger = new Messenger(this);
     listenForKeys(this);
     (registry().annotators ??= new Map()).set(key, this);
   }
@@ -35,7 +35,8 @@ export class Annotator {
   destroy() {
     this.dead = true;
     cancelAnimationFrame(this.frame);
-    for (const timer of [this.soon, this.later]) clearTimeout(timer);
+    clearTimeout(this.soon);
+    this.messenger.destroy();
     if (this.ready) this.sketch.commit();
     this.easel.destroy();
     if (registry().annotators.get(this.key) === this) registry().annotators.delete(this.key);
@@ -54,8 +55,7 @@ export class Annotator {
       const from = end + head.blobs.slice(0, i).reduce((a, b) => a + b, 0);
       return bytes.slice(from, from + length);
     });
-    this.tellPython = send;
-    if (this.flying && head.n >= this.flying.n) this.flying = null;
+    this.messenger.receive(send, head.n);
     const subject = JSON.stringify([this.key, head.image, head.width, head.height, head.classes]);
     const accept = () => this.accept(head, regions && new Uint16Array(regions.buffer), subject);
     if (this.subject === subject) {
@@ -77,16 +77,16 @@ export class Annotator {
 
   /** The picture is there: show its sketch. */
   accept(head, regions, subject) {
-    Object.assign(this, { head, regions, ready: true });
-    this.sketch = Sketch.of(subject, `${this.storage}.${head.image}`, head.width, head.height);
+    const sketch = Sketch.of(subject, `${this.storage}.${head.image}`, head.width, head.height), begun = sketch.start(head.start);
+    if (sketch !== this.sketch || begun) this.messenger.know(sketch.state);
+    Object.assign(this, { head, regions, sketch, ready: true });
     if (this.label >= head.classes.length && this.label !== NOTHING) this.label = 0;
     if (!regions && this.tool === "superpixel") this.tool = "brush";
-    this.sketch.start(head.start);
     this.refs.wait.hidden = true;
     this.changed({ now: true });
     this.refs.wrap.dataset.ready = "true";
     this.refs.wrap.dataset.answered = head.n;
-    if (this.unsent) this.tellSoon();
+    if (this.messenger.unsent) this.messenger.tellSoon();
   }
 
   setTool(tool) {
@@ -145,8 +145,7 @@ export class Annotator {
   }
 
   finished() {
-    this.sent = false;
-    if (this.head.live) this.tellSoon();
+    if (this.head.live && this.messenger.news) this.messenger.tellSoon();
     this.changed();
   }
 
@@ -227,30 +226,7 @@ export class Annotator {
   /** The user sends the drawing. */
   send() {
     this.sketch.commit();
-    this.tell();
-    this.changed();
-  }
-
-  /** Send once nothing more is done and the last message is answered. */
-  tellSoon() {
-    this.unsent = true;
-    clearTimeout(this.later);
-    const wait = this.flying ? Math.max(JOINED, LOST - (performance.now() - this.flying.at)) : JOINED;
-    this.later = setTimeout(() => { if (!this.dead && this.ready) this.tell(); }, wait);
-  }
-
-  tell() {
-    const { sketch, head } = this, { polygons, cells } = asMessage(sketch.state);
-    clearTimeout(this.later);
-    this.unsent = false;
-    if (cells.length > head.limits.text) {
-      this.say("The brush strokes are too fine to be sent: fill or erase some of them.");
-      return;
-    }
-    this.lastTold = Math.max(Date.now(), (this.lastTold ?? 0) + 1);
-    if (head.live) this.flying = { n: this.lastTold, at: performance.now() };
-    this.sent = true;
-    this.tellPython("drawn", { image: head.image, polygons, cells, n: this.lastTold });
+    this.messenger.tell();
   }
 
   say(words) {
@@ -260,11 +236,11 @@ export class Annotator {
 
   /** What is drawn, in a few words. */
   facts() {
-    const { sketch, easel: { labels }, sent } = this, count = sketch.state.polygons.length;
+    const { sketch, easel: { labels }, messenger } = this, count = sketch.state.polygons.length;
     if (sketch.empty) return "";
     const known = labels?.reduce((sum, label) => sum + (label !== NOTHING && label !== IGNORED), 0) ?? 0;
     const share = Math.round((100 * known) / (sketch.width * sketch.height));
-    return `${count ? `${count} polygon${count > 1 ? "s" : ""}, ` : ""}${share} % labelled${sent ? ", sent" : ""}`;
+    return `${count ? `${count} polygon${count > 1 ? "s" : ""}, ` : ""}${share} % labelled${messenger.done ? ", sent" : ""}`;
   }
 
   /** Show what changed, buttons and words as well. */

@@ -64,12 +64,13 @@ export class Sketch {
     this.remember();
   }
 
-  /** A drawing from Python takes the place of this one, once for each id. */
+  /** A drawing from Python takes the place of this one, once for each id. @returns {boolean} whether it did */
   start(message) {
-    if (!message || message.id === this.started) return;
+    if (!message || message.id === this.started) return false;
     this.started = message.id;
     this.take(asState(message));
     this.commit();
+    return true;
   }
 
   /** The stroke or the superpixels that were painted are done. */

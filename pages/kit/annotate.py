@@ -33,7 +33,7 @@ from pages.kit.payload import frame, image_id
 # In the order in which they build on each other; the last one holds the default export.
 MODULES = ("../viewer/dom", "../viewer/payload", "../viewer/registry", "../viewer/palette", "../viewer/painting",
            "../viewer/scene", "../viewer/gestures", "../drag/history", "raster", "shapes", "sketch", "easel", "hand",
-           "keyboard", "bar", "annotate")  # fmt: skip
+           "keyboard", "bar", "messenger", "annotate")  # fmt: skip
 MOST_TEXT = 2_000_000  # characters of the runs of brush cells; a picture of fine speckles by hand has 100,000
 _RUN = 10  # characters of a run of equal cells at most: a label, a count and two spaces
 
@@ -57,8 +57,8 @@ def annotate(rgb: np.ndarray, key: str, classes: tuple[str, ...], colours: np.nd
 
     classes: at most 254 names. colours: (K, 3) uint8. regions: (H, W) superpixel ids below 65536, which a click then
     fills whole. start: a drawing of the same size that takes the place of what is there (the user can undo that), once
-    for each other content. send: the words on the button that sends. live: each finished action is sent by itself, at
-    most one message in flight. What is sent reruns the script or fragment; `drawn` knows it before this call.
+    for each other content. send: the words on the button that sends. live: each change is sent by itself, too, at most
+    one message in flight. What is sent reruns the script or fragment; `drawn` knows it before this call.
     Raises ValueError where the sizes differ or there are too many classes or superpixels.
     """
     if len(classes) > IGNORED:

@@ -293,8 +293,11 @@ def test_it_outlives_reruns_reloads_and_takes_a_file_once(draw):
 
 def test_live_sends_each_finished_action_and_nothing_before(draw):
     page = draw("live")
-    press(page, "b")
     quiet = sent(page)
+    click(page, *QUAD[:3])
+    page.wait_for_timeout(400)
+    assert sent(page) == quiet  # an open polygon is no part of the drawing
+    press(page, "Escape", "b")
     page.mouse.move(*at(page, 50, 50))
     page.mouse.down()
     page.mouse.move(*at(page, 300, 60), steps=8)
@@ -307,7 +310,7 @@ def test_live_sends_each_finished_action_and_nothing_before(draw):
     want = digest(labels(page))
     page.wait_for_function("(sha) => document.querySelector('code')?.innerText.includes(sha)", arg=want)
     assert sent(page) - quiet <= 4
-    page.wait_for_function(f"!{A}.flying")
+    page.wait_for_function(f"!{A}.messenger.flying")
 
 
 def test_zoom_and_pan_keep_places(draw):

@@ -61,7 +61,7 @@ def test_as_much_as_is_allowed_is_read():
 PAIRS = hs.lists(hs.tuples(hs.integers(-1, 256) | WILD, hs.lists(hs.floats() | hs.integers(), max_size=9)), max_size=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(hs.sampled_from(["polygons", "cells"]), WILD | hs.text("0123456789 -", max_size=30), PAIRS)
 def test_a_wild_field_gives_a_whole_drawing_or_none(name, wild, pairs):
     for value in (wild, [[label, flat] for label, flat in pairs]):
