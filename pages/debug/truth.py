@@ -9,6 +9,7 @@ from engine.debug import verdict_steps as steps
 from engine.debug.answers import Answer
 from engine.debug.verdict import Verdict, verdict
 from engine.debug.verdict_steps import Focus
+from engine.trace import Trace
 from pages.debug import truth_panels as panels
 from pages.debug.truth_controls import ask_mask, ask_source, whose
 from pages.debug.truth_draw import ask_start, board, take_drawing
@@ -57,7 +58,7 @@ def look(chosen: Chosen) -> None:
     trace = steps.with_verdict(steps.labelled(answer, found), answer, truth, found, models.band(truth), focus)
     show(page, chosen, model.card, answer, trace, source, offers(answer, truth, found))
     with page.picture:
-        explain(chosen, answer, found, focus)
+        explain(chosen, answer, found, focus, trace)
 
 
 def judged(name: str, chosen: Chosen, answer: Answer, truth: np.ndarray) -> Verdict:
@@ -84,11 +85,11 @@ def show(page: Frame, chosen: Chosen, card, answer: Answer, trace, source: str, 
             viewer_panel(KEY)
 
 
-def explain(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus) -> None:
+def explain(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus, trace: Trace) -> None:
     """The tabs below the picture; only the open one is built."""
     tabs(KEY, {
         "Figures": lambda: panels.figures(chosen, answer, found),
-        "Confusion matrix": lambda: panels.matrix(chosen, answer, found, focus),
+        "Confusion matrix": lambda: panels.matrix(chosen, answer, found, focus, trace),
         "Boundaries and calibration": lambda: panels.curves(answer, found),
         "Worst regions": lambda: panels.regions(chosen, answer, found),
         "What you see": panels.what_you_see,

@@ -17,7 +17,7 @@ from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import occurring
 
 HEIGHT = 400
-_CELL = 44  # pixels between two markers, about
+BLUES = ((0, "rgba(33, 102, 172, 0)"), (1, "rgb(33, 102, 172)"))  # clear where nothing is, on any theme
 
 
 def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -> go.Figure:
@@ -32,21 +32,22 @@ def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -
     text = np.round(share).astype(int)
     words = [f"{names[i]} called {names[j]}: {matrix[i, j]:,} pixels, {share[i, j]:.1f} % of {names[i]}"
              for i, j in at]  # fmt: skip
-    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, zmin=0, zmax=10, colorscale="Blues", showscale=False,
+    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, zmin=0, zmax=10, colorscale=BLUES, showscale=False,
                       hoverinfo="skip", xgap=1, ygap=1, text=text, texttemplate="%{text}")  # fmt: skip
-    side = max(10, min(_CELL, 330 // len(kept)))
     marks = go.Scatter(x=[names[j] for _, j in at], y=[names[i] for i, _ in at], mode="markers", text=words,
                        hovertemplate=hover, customdata=[(kept[i], kept[j]) for i, j in at],
-                       marker={"symbol": "square", "size": side, "opacity": 0},
+                       marker={"symbol": "square", "size": 330 / len(kept), "opacity": 0},
                        selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}})  # fmt: skip
     figure = go.Figure([heat, marks])
     if all(k in kept for k in chosen):
-        y, x = (kept.index(k) for k in chosen)
+        i, j = (kept.index(k) for k in chosen)
         line = {"width": 3, "color": "#d55e00"}
-        figure.add_shape(type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5, line=line)
-    figure.update_layout(height=HEIGHT, margin={"t": 30, "b": 10, "l": 10, "r": 10}, clickmode="event+select",
-                         dragmode=False, yaxis_autorange="reversed", yaxis_title="truth", xaxis_title="called",
-                         showlegend=False, hovermode="closest")  # fmt: skip
+        figure.add_shape(type="rect", x0=j - 0.5, x1=j + 0.5, y0=i - 0.5, y1=i + 0.5, line=line)
+    end = len(kept) - 0.5
+    x, y = ({"range": ends, "title": name, "showgrid": False} for ends, name in (((-0.5, end), "called"),
+                                                                                 ((end, -0.5), "truth")))  # fmt: skip
+    figure.update_layout(height=HEIGHT, margin={"t": 10, "b": 10, "l": 10, "r": 10}, clickmode="event+select",
+                         dragmode=False, xaxis=x, yaxis=y, showlegend=False, hovermode="closest")  # fmt: skip
     return figure
 
 

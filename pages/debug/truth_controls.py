@@ -28,8 +28,7 @@ def whose(chosen: Chosen, classes: Classes, truth: np.ndarray | None) -> None:
     """Where the truth comes from, with a button that drops the visitor's own, and one that takes that back."""
     kept, own = desk(chosen), truths.get(chosen.key, classes) is not None
     if own or truth is not None:
-        share = f"{100 * (truth != VOID).mean():.0f} % of the pixels labelled"
-        words = f"{'Your own truth' if own else 'The gallery knows the truth'}: {share}."
+        words = f"{'Your' if own else 'The gallery’s'} truth: {100 * (truth != VOID).mean():.0f} % labelled."
     else:
         words = "Nobody has labelled this picture in the classes of this model."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -45,8 +44,9 @@ def whose(chosen: Chosen, classes: Classes, truth: np.ndarray | None) -> None:
 def ask_mask(chosen: Chosen, classes: Classes, colours: np.ndarray) -> None:
     """Take an uploaded mask, let its entries be mapped, and keep what comes out as the truth of the picture."""
     kept = desk(chosen)
-    file = st.file_uploader("A mask as large as the picture: indexed, grey, RGB or RGBA", ("png", "bmp", "gif", "tif"),
-                            key=f"truth_upload_{kept.turn}", max_upload_size=MAX_BYTES // 10**6)  # fmt: skip
+    file = st.file_uploader("A mask as large as the picture", ("png", "bmp", "gif", "tif"),
+                            key=f"truth_upload_{kept.turn}", max_upload_size=MAX_BYTES // 10**6,
+                            help="Indexed, grey, RGB or RGBA; what its values stand for is guessed")  # fmt: skip
     if file is not None and kept.is_new(file):
         kept.refused = ""
         try:

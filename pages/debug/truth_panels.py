@@ -6,10 +6,12 @@ import math
 
 import streamlit as st
 
+from engine import render
 from engine.debug import contours, masks, verdict, verdict_steps
 from engine.debug.answers import Answer
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import Focus, occurring
+from engine.trace import Trace
 from pages.debug import truth_charts
 from pages.debug.truth_focus import choose_cell, choose_class, choose_region
 from pages.kit.page import code
@@ -21,11 +23,10 @@ WIDTH = 2  # index of the boundary width that stands in the headline: 3 pixels
 def what_you_see() -> None:
     """The claim in plain words, and what to try."""
     st.markdown(
-        "A mean over all pixels hides where and why a model fails. Held against the truth pixel by pixel, its errors "
-        "have places, names and a certainty.\n\n"
-        "**Try:** click a cell of the *confusion matrix* and see its pixels light up · click a row of *Worst regions* "
-        "and look closely · wipe *Labels* against *Ground truth* · see *Sure and wrong*: errors that it does not doubt "
-        "· upload a mask, or draw one: all pages of this room then judge by it."
+        "A mean over all pixels hides where and why a model fails. Held against the truth, its errors have places, "
+        "names and a certainty.\n\n**Try:** click a cell of the *confusion matrix* and its pixels light up · click a "
+        "row of *Worst regions* and look closely · wipe *Labels* against *Ground truth* · see *Sure and wrong*: errors "
+        "that it does not doubt · upload a mask, or draw one: all pages then judge by it."
     )
 
 
@@ -53,10 +54,9 @@ def figures(chosen: Chosen, answer: Answer, found: Verdict) -> None:
                      chosen, answer.classes, found, k)))  # fmt: skip
 
 
-def matrix(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus) -> None:
-    """The confusion matrix; a click on a cell lights up its pixels."""
-    st.caption("Rows are the truth, columns what it was called; numbers are percent of the row. "
-               "**Click a cell** and its pixels light up in the picture.")  # fmt: skip
+def matrix(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus, trace: Trace) -> None:
+    """The confusion matrix; a click on a cell lights up its pixels, small beside it and large in the picture above."""
+    st.caption("Rows: the truth; columns: the answer; percent of the row. **Click a cell** to light up its pixels.")
     key = "truth_matrix"
 
     def clicked() -> None:
@@ -64,9 +64,12 @@ def matrix(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus) -> None
         if points:
             choose_cell(chosen, answer.classes, *map(int, points[0]["customdata"]))
 
-    st.plotly_chart(truth_charts.confusion(found, answer.classes, (focus.true, focus.called)), key=key,
-                    on_select=clicked, selection_mode="points", config={"displayModeBar": False},
-                    alt="Confusion matrix")  # fmt: skip
+    left, right = st.columns([1.7, 1], gap="small")
+    right.text(trace.steps[verdict_steps.CONFUSION].sentence)
+    right.image(render.render(trace, verdict_steps.CONFUSION), output_format="JPEG")
+    left.plotly_chart(truth_charts.confusion(found, answer.classes, (focus.true, focus.called)), key=key,
+                      on_select=clicked, selection_mode="points", config={"displayModeBar": False},
+                      alt="Confusion matrix")  # fmt: skip
 
 
 def curves(answer: Answer, found: Verdict) -> None:
@@ -91,8 +94,7 @@ def regions(chosen: Chosen, answer: Answer, found: Verdict) -> None:
     st.caption(f"{found.errors:,} connected regions of wrong pixels, the {len(found.regions)} largest. **Choose a "
                "row** and the picture shows it closely; a double click there shows all again.")  # fmt: skip
     rows = [{"true": answer.classes[r.true], "called": answer.classes[r.called], "pixels": r.area,
-             "of the picture": r.area / known, "x": r.box[0], "y": r.box[1], "width": r.box[2] - r.box[0],
-             "height": r.box[3] - r.box[1]} for r in found.regions]  # fmt: skip
+             "of the picture": r.area / known, "x": r.box[0], "y": r.box[1]} for r in found.regions]  # fmt: skip
     share = st.column_config.NumberColumn(format="percent")
     st.dataframe(rows, hide_index=True, key="truth_regions", selection_mode="single-row", height=300,
                  column_config={"of the picture": share},
