@@ -61,4 +61,4 @@ def test_models_of_other_classes():
 def test_side_by_side():
     app = visit(COMPARE, image="landscape", b="fcn-scenes", vb="16s, six views", layout="Side by side").run()
     assert not app.exception
-    assert "fcn-scenes, 16s, six views" in [x.value for x in app.text]
+    assert "B: fcn-scenes, 16s, six views" in [x.value for x in app.text]
