@@ -169,9 +169,9 @@ def _words(found: Occlusion, name: str) -> str:
 
 
 def _boxes(found: Occlusion) -> np.ndarray:
-    """(N, 4) float32: the squares of the best places, x0, y0, x1, y1."""
+    """(N, 4) float32, N 0 or 1: the square at the best place, x0, y0, x1, y1."""
     half = found.sliding.side / 2
-    middles = np.array([found.middle(*at) for at in found.top[:3]], np.float32).reshape(-1, 2)
+    middles = np.array([found.middle(*at) for at in found.top[:1]], np.float32).reshape(-1, 2)
     boxes = np.concatenate([middles - half, middles + half], 1)
     h, w = found.rgb.shape[:2]
     return boxes.clip(0, [w, h, w, h]).astype(np.float32)

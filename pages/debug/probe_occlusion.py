@@ -15,7 +15,7 @@ from pages.debug.probe_controls import take
 from pages.kit import queue
 from pages.kit.page import export
 from pages.kit.picker import Chosen
-from pages.kit.viewer import viewer, viewer_panel
+from pages.kit.viewer import viewer
 
 KEY = "occlusion"
 COPIES = {"320 px": 320, "160 px": 160, "as it is": None}
@@ -59,13 +59,9 @@ def ask() -> Sliding:
 def show(chosen: Chosen, found: Occlusion, before: Answer) -> None:
     """The map in its own viewer, and the best place to try by hand."""
     trace = occlusion.trace(found, before)
-    picture, side = st.columns([2.15, 1], gap="medium")
-    with picture:
-        viewer(trace, KEY)
-    with side:
-        with st.container(horizontal=True):
-            if best := occlusion.probe_of(found):
-                st.button("Hide the place that costs most", icon=":material/square:", key="occlusion_take",
-                          on_click=take, args=(chosen, best))  # fmt: skip
-            export(trace, f"occlusion-{before.card['name']}-{chosen.slug or 'picture'}")
-        viewer_panel(KEY)
+    with st.container(horizontal=True):
+        if best := occlusion.probe_of(found):
+            st.button("Hide the place that costs most", icon=":material/square:", key="occlusion_take", on_click=take,
+                      args=(chosen, best))  # fmt: skip
+        export(trace, f"occlusion-{before.card['name']}-{chosen.slug or 'picture'}")
+    viewer(trace, KEY)
