@@ -12,7 +12,7 @@ from engine.debug import batch, collection, report
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError
 from engine.images import MAX_BYTES
-from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, one_of, work
+from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, one_of, under_way, work
 from pages.kit import models
 from pages.kit.queue import task
 
@@ -81,8 +81,9 @@ def ask_run(desk: Desk, source: Source, model: Any, second: Any | None) -> list[
     items, run = source.found.items, batch.together(model, second)
     rows = source.rows(run)
     if len(rows) < len(items):
-        begun = f"Go on with {len(items) - len(rows)} of {len(items)}" if rows else f"Run on {len(items)} pictures"
-        task(KEY, (source.name, run), begun, work(model, second, items, rows, desk.kept))
+        owner = (source.name, run)
+        begin = f"Go on with {len(items) - len(rows)} of {len(items)}" if rows else f"Run on {len(items)} pictures"
+        task(KEY, owner, "Running" if under_way(owner) else begin, work(model, second, items, rows, desk.kept))
     return rows
 
 

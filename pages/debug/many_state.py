@@ -97,9 +97,11 @@ def work(model: Any, second: Any | None, items: tuple[Item, ...], rows: list[Row
     return go_on
 
 
-def under_way() -> bool:
-    """True while pictures are being looked at."""
-    return bool((job := _job()) and job.state in ("waiting", "running"))
+def under_way(owner: tuple[str, str] | None = None) -> bool:
+    """True while pictures are being looked at; owner: whose run it must be, where that matters."""
+    job = _job()
+    running = job is not None and job.state in ("waiting", "running")
+    return running and owner in (None, st.session_state[f"task_{KEY}"].owner)
 
 
 def give_up() -> None:

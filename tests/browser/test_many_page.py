@@ -111,7 +111,7 @@ def works_alone(browser, file):
 def test_a_run_is_given_up_and_goes_on(many):
     page = many(packed(11))
     page.get_by_role("button", name="Run on 12 pictures").click()
-    page.get_by_text(re.compile(r"Run on 12 pictures: [1-9]\d* %")).wait_for(timeout=60_000)
+    page.get_by_text(re.compile(r"Running: [1-9]\d* %")).wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel").click()
     more = page.get_by_role("button", name="Go on with")
     more.wait_for()
