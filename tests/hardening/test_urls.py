@@ -12,7 +12,7 @@ from pages.kit.rooms import PAGES
 from tests.hardening.live import WILD, errors, failures, pour, run, wait
 from tests.load.visitor import Answer, Visitor
 
-EACH = 5  # links of a page that are waited for
+EACH = 4  # links of a page that are waited for
 POURED = 200  # that are not
 
 
