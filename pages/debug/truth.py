@@ -11,6 +11,7 @@ from engine.debug.verdict import Verdict, verdict
 from engine.debug.verdict_steps import Focus
 from engine.trace import Trace
 from pages.debug import truth_panels as panels
+from pages.debug import truth_words as words
 from pages.debug.truth_controls import ask_mask, ask_source, whose
 from pages.debug.truth_draw import ask_start, board, take_drawing
 from pages.debug.truth_export import offers
@@ -92,8 +93,8 @@ def explain(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus, trace:
         "Confusion matrix": lambda: panels.matrix(chosen, answer, found, focus, trace),
         "Boundaries and calibration": lambda: panels.curves(answer, found),
         "Worst regions": lambda: panels.regions(chosen, answer, found),
-        "What you see": panels.what_you_see,
-        "Code that ran": panels.source,
+        "What you see": words.what_you_see,
+        "Code that ran": words.source,
     })  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import CLASS, CONFUSION, WORST, Focus, confusions, occurring, worst_confusion
-from pages.debug.truth_state import JUDGE, KEY, SOURCE, Classes, Desk, desk
+from pages.debug.truth_state import KEY, Classes, Desk, desk
 from pages.kit.picker import Chosen
 from pages.kit.viewer import Box, chosen_row
 
@@ -20,9 +20,8 @@ def whole(chosen: Chosen) -> Box:
 
 
 def focus_on(desk: Desk, classes: Classes, true: int, called: int) -> None:
-    """Look at a cell of the confusion matrix; to be called before its boxes are drawn, or from a callback."""
+    """Look at a cell of the confusion matrix; before its boxes are drawn, or from a callback."""
     st.session_state[TRUE], st.session_state[CALLED] = classes[true], classes[called]
-    st.session_state[SOURCE] = JUDGE
     desk.region = None
 
 

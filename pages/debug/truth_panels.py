@@ -7,27 +7,17 @@ import math
 import streamlit as st
 
 from engine import render
-from engine.debug import contours, masks, verdict, verdict_steps
+from engine.debug import verdict_steps
 from engine.debug.answers import Answer
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import Focus, occurring
 from engine.trace import Trace
 from pages.debug import truth_charts
 from pages.debug.truth_focus import choose_cell, choose_class, choose_region
-from pages.kit.page import code
+from pages.debug.truth_state import JUDGE, SOURCE
 from pages.kit.picker import Chosen
 
 WIDTH = 2  # index of the boundary width that stands in the headline: 3 pixels
-
-
-def what_you_see() -> None:
-    """The claim in plain words, and what to try."""
-    st.markdown(
-        "A mean over all pixels hides where and why a model fails. Held against the truth, its errors have places, "
-        "names and a certainty.\n\n**Try:** click a cell of the *confusion matrix* and its pixels light up · click a "
-        "row of *Worst regions* and look closely · wipe *Labels* against *Ground truth* · see *Sure and wrong*: errors "
-        "that it does not doubt · upload a mask, or draw one: all pages then judge by it."
-    )
 
 
 def figures(chosen: Chosen, answer: Answer, found: Verdict) -> None:
@@ -62,6 +52,7 @@ def matrix(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus, trace: 
     def clicked() -> None:
         points = st.session_state[key].selection.points
         if points:
+            st.session_state[SOURCE] = JUDGE  # there the picture shows it
             choose_cell(chosen, answer.classes, *map(int, points[0]["customdata"]))
 
     left, right = st.columns([1.7, 1], gap="small")
@@ -102,15 +93,10 @@ def regions(chosen: Chosen, answer: Answer, found: Verdict) -> None:
                      chosen, answer.classes, found, i)))  # fmt: skip
 
 
-def source() -> None:
-    """The code that judged."""
-    code(verdict.verdict, contours.boundary_f, verdict.calibration, verdict.regions, masks.guess,
-         verdict_steps.with_verdict)  # fmt: skip
-
-
 def _row(key: str, values, act) -> None:
     rows = st.session_state[key].selection.rows
     if rows:
+        st.session_state[SOURCE] = JUDGE
         act(values[rows[0]])
 
 
