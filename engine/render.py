@@ -179,10 +179,9 @@ def _paint(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> tuple[np
 def labels_of(layer: Layer, size: tuple[int, int]) -> np.ndarray:
     """(H, W) uint8 of a layer of labels at `size`, or of a mask, 1 inside; outside its box the edges repeat."""
     if layer.data.ndim == 3:
-        labels = tensors.to_frame(torch.tensor(layer.data)[None], size, layer.box)[0].argmax(0)
-    else:
-        labels = tensors.to_frame(torch.tensor(layer.data)[None, None], size, layer.box, smooth=False)[0, 0]
-    return labels.to(torch.uint8).numpy()
+        return tensors.winners(tensors.to_frame(torch.tensor(layer.data)[None], size, layer.box)[0]).numpy()
+    cells = tensors.to_frame(torch.tensor(layer.data)[None, None], size, layer.box, smooth=False)
+    return cells[0, 0].to(torch.uint8).numpy()
 
 
 def _regions(layer: Layer, size: tuple[int, int], colours: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ class Answer:
     @cached_property
     def labels(self) -> np.ndarray:
         """(H, W) uint8: the class of the highest logit at each pixel."""
-        return self._enlarged().argmax(0).to(torch.uint8).numpy()
+        return tensors.winners(self._enlarged()).numpy()
 
     @property
     def probability(self) -> np.ndarray:
