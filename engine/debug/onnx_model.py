@@ -114,7 +114,7 @@ def as_logits(found: np.ndarray, spec: Spec) -> Tensor:
         x = torch.cat([torch.zeros_like(x), x], 1)
     if x.shape[1] != len(spec.classes):
         raise ModelError(f"The output {tuple(found.shape)} speaks of {x.shape[1]} classes, but there are "
-                         f"{len(spec.classes)} names.")  # fmt: skip
+                         f"{len(spec.classes)} names: give one for each.")  # fmt: skip
     return x
 
 

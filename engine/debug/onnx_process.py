@@ -25,7 +25,7 @@ from engine.debug.onnx_spec import Info, Port, harmless
 MOST_FILE = 100 * 2**20  # bytes
 START_SECONDS, OPEN_SECONDS, RUN_SECONDS = 30.0, 60.0, 60.0
 IDLE = 180.0  # seconds after which a process that nobody asks is ended
-ALIVE = 6  # processes at once; the one that was not asked for longest ends for another
+ALIVE = 4  # processes at once; the one that was not asked for longest ends for another
 _ROOT = Path(__file__).resolve().parents[2]
 
 

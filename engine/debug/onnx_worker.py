@@ -21,7 +21,7 @@ from engine.cards import ModelError
 from engine.debug import onnx_checks
 from engine.debug.onnx_pipe import MOST_BYTES, Pipe, PipeError
 
-MEMORY = 4 * 2**30  # bytes of address space
+MEMORY = 3 * 2**30  # bytes of address space
 SECONDS = 300  # of CPU time for one question, should nobody be there to end it
 THREADS = 2
 

@@ -21,6 +21,8 @@ from pages.kit.viewer import viewer, viewer_panel
 
 KEY = "own"
 LABELS = 2  # the step that is seen at first
+EMPTY = "Bring your network on the right: what it makes of this picture is painted over it."
+UNFIT = "Your network has no answer to show yet: change what is marked on the right, and check it again."
 
 
 @st.fragment
@@ -42,7 +44,7 @@ def look(chosen: Chosen) -> None:
     if draft and draft.name in owned.names():
         answered(page, here, chosen, owned.get(draft.name))
     else:
-        waiting(page, chosen)
+        waiting(page, chosen, UNFIT if draft else EMPTY)
 
 
 def answered(page: Frame, here: Desk, chosen: Chosen, model) -> None:
@@ -80,10 +82,9 @@ def seen(chosen: Chosen, model) -> tuple[Trace, Any]:
     return trace, models.encoding(name, chosen.key, chosen.rgb)
 
 
-def waiting(page: Frame, chosen: Chosen) -> None:
+def waiting(page: Frame, chosen: Chosen, words: str) -> None:
     """The picture as a network will get it, and how to bring one."""
     page.title(OWN, None)
-    words = "Bring your network on the right: what it makes of this picture is painted over it."
     photo = Layer("image", "picture", chosen.rgb)
     with page.picture:
         viewer(Trace(chosen.rgb, {}, (Step("Your picture", words, (photo,)),)), f"{KEY}_empty")

@@ -92,7 +92,7 @@ def promises() -> None:
         "- What is **in** a file decides, not its name. A pickle (`.pt`, `.pth`, `.ckpt`) could run any code when it "
         "is opened, so it never is.\n"
         "- A network in ONNX is parsed, checked and run in **a process of its own**: no files, no network, no "
-        f"environment, 4 GB of memory, {onnx_process.RUN_SECONDS:.0f} seconds a run. If it crashes, you read a "
+        f"environment, 3 GB of memory, {onnx_process.RUN_SECONDS:.0f} seconds a run. If it crashes, you read a "
         "sentence and the app goes on.\n"
         "- Weights that lie in another file, operators from elsewhere and shapes beyond measure are refused first.\n"
         f"- It is yours alone, ends with your visit, and after {onnx_process.IDLE / 60:.0f} minutes without a question "

@@ -270,7 +270,7 @@ def test_the_process_can_open_nothing():
             "    except OSError as error: print(error.errno)\n"
             "print(*(resource.getrlimit(k)[1] for k in (resource.RLIMIT_AS, resource.RLIMIT_CORE)))\n")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.split() == ["24", "24", str(4 * 2**30), "0"], done.stderr  # 24: EMFILE
+    assert done.stdout.split() == ["24", "24", str(3 * 2**30), "0"], done.stderr  # 24: EMFILE
 
 
 def gone(pid: int) -> bool:
