@@ -51,7 +51,7 @@ def test_a_clicked_cell_of_the_matrix_lights_up_its_pixels(truth):
     page.locator(f"{VIEWER} .sentences p.now", has_text="1,732 pixels of water were called tree").wait_for()
     assert page.get_attribute(VIEWER, "data-step") == "4"
     page.wait_for_function("() => location.search.includes('true=water')")
-    page.evaluate("document.querySelector('[data-ready=true]').scrollIntoView()")
+    page.locator(f"{VIEWER} canvas").first.evaluate("e => e.scrollIntoView()")
     lit = clear(page)
     page.get_by_label("pixels of this cell").uncheck()
     page.wait_for_timeout(300)
