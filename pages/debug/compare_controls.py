@@ -5,8 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import gallery
-from engine.cards import ModelError
-from engine.segmentation import published
 from pages.debug.compare_sides import Side, has_views
 from pages.kit import models
 from pages.kit.page import card_text
@@ -32,7 +30,7 @@ def ask_layout(chosen: Chosen) -> str:
 
 def ask_sides(chosen: Chosen) -> tuple[Side, Side]:
     """A and B. Raises ModelError."""
-    here = tuple(filter(_here, models.segmenters()))
+    here = tuple(filter(models.here, models.segmenters()))
     left = _ask("A", here, "fcn-scenes", chosen)
     right = _ask("B", here, "recurrent", chosen)
     pictures = (SAME, *([FORMER] if former() else []), *gallery.names())
@@ -66,15 +64,6 @@ def _picture(name: str, chosen: Chosen) -> Chosen:
     if name == SAME:
         return chosen
     return former() if name == FORMER else from_gallery(name)
-
-
-def _here(name: str) -> bool:
-    """Is the model here, or must it be fetched first?"""
-    try:
-        card = models.card(name)
-    except ModelError:
-        return False
-    return card is None or card.bundled or published.available(name)
 
 
 def _forget(key: str, options: tuple[str, ...] | list[str]) -> None:

@@ -11,9 +11,9 @@ from pages.debug import many_controls as controls
 from pages.debug import many_open as opened
 from pages.debug.many_panels import empty, summary
 from pages.debug.many_sheet import sheet
-from pages.debug.many_state import KEY, Desk, Source, desk, under_way
+from pages.debug.many_state import KEY, Desk, Source, desk
 from pages.debug.many_table import MISSING, TABLE, ask_view, figure, in_order, table
-from pages.kit import models
+from pages.kit import models, queue
 from pages.kit.page import frame, title
 from pages.kit.picker import picker
 from pages.kit.rooms import MANY
@@ -31,7 +31,7 @@ def look() -> None:
         source = controls.ask_pictures(here, model.card)
         second = controls.ask_second(model.card.name, model.card)
         rows = controls.ask_run(here, source, model, second) if source else []
-    if source is None or not (rows or under_way()):
+    if source is None or not (rows or queue.under_way(KEY)):
         page.title(MANY, model.card)
         with page.picture:
             empty(source)
@@ -50,7 +50,7 @@ def everything(page, here: Desk, source: Source, rows: list[Row], model: Any, se
         controls.take_away(source, list(rows), model.card, second and second.card)
     with page.picture:
         view, by = ask_view()
-        live = st.fragment(overview, run_every=2) if under_way() else overview
+        live = st.fragment(overview, run_every=2) if queue.under_way(KEY) else overview
         live(here, rows, view, by)
     with page.side:
         if rows:
@@ -59,7 +59,7 @@ def everything(page, here: Desk, source: Source, rows: list[Row], model: Any, se
 
 def overview(here: Desk, rows: list[Row], view: str, by: str) -> None:
     """All rows so far, sorted."""
-    if under_way() and here.opened is not None:
+    if queue.under_way(KEY) and here.opened is not None:
         st.rerun()  # this part runs alone while it grows, and the whole page is to change
     here.by, rows = by, list(rows)
     if not rows:

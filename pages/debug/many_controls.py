@@ -12,9 +12,8 @@ from engine.debug import batch, collection, report
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError
 from engine.images import MAX_BYTES
-from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, one_of, under_way, work
-from pages.kit import models
-from pages.kit.queue import task
+from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, one_of, work
+from pages.kit import models, queue
 
 GALLERY, FILES, NOBODY = "The gallery", "Your files", "nobody"
 ENDINGS = [*(ending[1:] for ending in sorted(collection.PICTURES)), "zip"]
@@ -67,13 +66,7 @@ def ask_second(first: str, card: Card) -> Any | None:
 def _fits(name: str, card: Card) -> bool:
     """True for a model that is on this machine and has classes in common with `card`."""
     other = models.card(name)
-    if other is None or not batch.related(card.classes, other.classes):
-        return False
-    if other.bundled:
-        return True
-    from engine.segmentation import published
-
-    return published.available(name)
+    return other is not None and batch.related(card.classes, other.classes) and models.here(name)
 
 
 def ask_run(desk: Desk, source: Source, model: Any, second: Any | None) -> list[Row]:
@@ -83,7 +76,8 @@ def ask_run(desk: Desk, source: Source, model: Any, second: Any | None) -> list[
     if len(rows) < len(items):
         owner = (source.name, run)
         begin = f"Go on with {len(items) - len(rows)} of {len(items)}" if rows else f"Run on {len(items)} pictures"
-        task(KEY, owner, "Running" if under_way(owner) else begin, work(model, second, items, rows, desk.kept))
+        words = "Running" if queue.under_way(KEY, owner) else begin
+        queue.task(KEY, owner, words, work(model, second, items, rows, desk.kept))
     return rows
 
 

@@ -15,6 +15,7 @@ from engine.debug.batch import Row
 from engine.debug.collection import Collection, Item
 from engine.keep import size_of
 from engine.runs import Job
+from pages.kit import queue
 
 KEY = "many"
 MOST_HELD = 60_000_000  # bytes of files that one visit brings
@@ -59,7 +60,7 @@ class Desk:
 
     def clear(self) -> None:
         """Put the pictures away; `undo` brings them back until others are taken."""
-        give_up()
+        queue.give_up(KEY)
         self.source, self.former, self.opened, self.turn = None, self.source, None, self.turn + 1
 
     def undo(self) -> None:
@@ -95,21 +96,3 @@ def work(model: Any, second: Any | None, items: tuple[Item, ...], rows: list[Row
         return True
 
     return go_on
-
-
-def under_way(owner: tuple[str, str] | None = None) -> bool:
-    """True while pictures are being looked at; owner: whose run it must be, where that matters."""
-    job = _job()
-    running = job is not None and job.state in ("waiting", "running")
-    return running and owner in (None, st.session_state[f"task_{KEY}"].owner)
-
-
-def give_up() -> None:
-    """End the run that is under way, if any."""
-    if job := _job():
-        job.cancel()
-
-
-def _job() -> Job | None:
-    """The run of this page's `pages.kit.queue.task`."""
-    return getattr(st.session_state.get(f"task_{KEY}"), "job", None)

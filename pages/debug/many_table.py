@@ -9,7 +9,8 @@ import streamlit as st
 
 from engine.debug import batch
 from engine.debug.batch import SURE, Row
-from pages.debug.many_state import Desk, one_of, under_way
+from pages.debug.many_state import KEY, Desk, one_of
+from pages.kit import queue
 
 TABLE, SHEET = "Table", "Contact sheet"
 FIGURES = {"error": "Error", "uncertainty": "Uncertainty", "disagreement": "Disagreement"}
@@ -50,7 +51,8 @@ def _percent(share: float | None) -> float | None:
 
 def table(desk: Desk, rows: Sequence[Row], order: list[int]) -> None:
     """The rows at these places, each with its answer in small and its figures."""
-    key = f"many_table_{desk.turn}_{desk.by}_{under_way()}"  # a table whose cells moved forgets the next click
+    # a table whose cells moved forgets the next click
+    key = f"many_table_{desk.turn}_{desk.by}_{queue.under_way(KEY)}"
     shown = [rows[i] for i in order]
     columns = {"": [uri(row.icon) for row in shown], "Name": [row.name for row in shown]}
     looks = {"": st.column_config.ImageColumn(width=68), "Name": st.column_config.TextColumn(width=140)}

@@ -121,7 +121,7 @@ def ask(choices: Sequence[str], key: str = "model") -> str:
     """
     name = st.selectbox("Model", choices, key=key, bind="query-params", filter_mode=None,
                         help="By the names that the command line and notebooks use.")  # fmt: skip
-    if _here(name):
+    if here(name):
         return name
     from engine.segmentation import published
 
@@ -170,7 +170,8 @@ def band(truth: np.ndarray) -> np.ndarray:
     return FOUND.get(key, lambda: boundary_band(truth))
 
 
-def _here(name: str) -> bool:
+def here(name: str) -> bool:
+    """True where the model called `name` is on this machine, and need not be fetched first."""
     found = card(name)
     if found is None or found.bundled:
         return True

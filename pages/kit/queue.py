@@ -102,6 +102,9 @@ class _Task:
             self.job.cancel()
 
 
+_NONE = _Task()
+
+
 def task(key: str, owner: tuple, start: str, work: Callable[[Job], T], auto: bool = False) -> T | None:
     """A button `start` that begins long work, then its progress, time left and a way out, at last what it returned.
 
@@ -135,6 +138,19 @@ def task(key: str, owner: tuple, start: str, work: Callable[[Job], T], auto: boo
         st.rerun(scope="app")
     _progress(key, start)
     return None
+
+
+def under_way(key: str, owner: tuple | None = None) -> bool:
+    """True while the long work `key` of this visit waits or runs; owner: whose it must be, where that matters."""
+    state = st.session_state.get(f"task_{key}", _NONE)
+    running = state.job is not None and state.job.state in ("waiting", "running")
+    return running and owner in (None, state.owner)
+
+
+def give_up(key: str) -> None:
+    """End the long work `key` of this visit, if it is under way."""
+    if job := st.session_state.get(f"task_{key}", _NONE).job:
+        job.cancel()
 
 
 def _say_end(job: Job | None) -> None:
