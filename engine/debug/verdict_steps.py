@@ -76,7 +76,7 @@ def with_verdict(trace: Trace, answer: Answer, truth: np.ndarray, found: Verdict
         _one_class(answer, truth, found, focus.true),
         _confusion(answer, truth, found, focus),
         _sure(answer, truth, found),
-        _worst(answer, found, focus.region),
+        _worst(answer, truth, found, focus.region),
     )
     return replace(trace, steps=trace.steps + steps)
 
@@ -116,7 +116,7 @@ def _sure(answer: Answer, truth: np.ndarray, found: Verdict) -> Step:
                                                                 unit="probability")))  # fmt: skip
 
 
-def _worst(answer: Answer, found: Verdict, chosen: int | None) -> Step:
+def _worst(answer: Answer, truth: np.ndarray, found: Verdict, chosen: int | None) -> Step:
     names = answer.classes
     rows = tuple((names[r.true], names[r.called], r.area) for r in found.regions)
     if not rows:
@@ -125,7 +125,14 @@ def _worst(answer: Answer, found: Verdict, chosen: int | None) -> Step:
     words = (f"{'The largest' if not chosen else f'Number {chosen + 1}'} of {found.errors:,}: {region.area:,} pixels "
              f"of {names[region.true]}, called {names[region.called]}.")  # fmt: skip
     others = [r.box for r in found.regions if r is not region]
-    layers = [_photo(answer), Layer("boxes", "this region", np.array([region.box], np.float32))]
+    x0, y0, x1, y1 = region.box
+    wrong = np.zeros(truth.shape, bool)
+    wrong[y0:y1, x0:x1] = cell(truth, answer.labels, region.true, region.called)[y0:y1, x0:x1]
+    layers = [
+        _photo(answer),
+        Layer("mask", "its pixels", wrong),
+        Layer("boxes", "this region", np.array([region.box], np.float32)),
+    ]
     if others:
         layers.insert(1, Layer("boxes", "other regions", np.array(others, np.float32), attributes={"on": 0}))
     return Step("Worst regions", words, tuple(layers), Table(("true", "called", "pixels"), rows))

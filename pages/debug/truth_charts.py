@@ -17,7 +17,6 @@ from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import occurring
 
 HEIGHT = 400
-BLUES = ((0, "rgba(33, 102, 172, 0)"), (1, "rgb(33, 102, 172)"))  # clear where nothing is, on any theme
 
 
 def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -> go.Figure:
@@ -32,7 +31,7 @@ def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -
     text = np.round(share).astype(int)
     words = [f"{names[i]} called {names[j]}: {matrix[i, j]:,} pixels, {share[i, j]:.1f} % of {names[i]}"
              for i, j in at]  # fmt: skip
-    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, zmin=0, zmax=10, colorscale=BLUES, showscale=False,
+    heat = go.Heatmap(z=np.sqrt(share), x=names, y=names, zmin=0, zmax=10, colorscale="Blues", showscale=False,
                       hoverinfo="skip", xgap=1, ygap=1, text=text, texttemplate="%{text}")  # fmt: skip
     marks = go.Scatter(x=[names[j] for _, j in at], y=[names[i] for i, _ in at], mode="markers", text=words,
                        hovertemplate=hover, customdata=[(kept[i], kept[j]) for i, j in at],
@@ -47,7 +46,8 @@ def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -
     x, y = ({"range": ends, "title": name, "showgrid": False} for ends, name in (((-0.5, end), "called"),
                                                                                  ((end, -0.5), "truth")))  # fmt: skip
     figure.update_layout(height=HEIGHT, margin={"t": 10, "b": 10, "l": 10, "r": 10}, clickmode="event+select",
-                         dragmode=False, xaxis=x, yaxis=y, showlegend=False, hovermode="closest")  # fmt: skip
+                         dragmode=False, xaxis=x, yaxis=y, xaxis_tickangle=-40, showlegend=False,
+                         hovermode="closest")  # fmt: skip
     return figure
 
 

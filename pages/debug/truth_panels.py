@@ -29,8 +29,9 @@ def figures(chosen: Chosen, answer: Answer, found: Verdict) -> None:
         (f"boundary F, {boundary.widths[WIDTH]} px", boundary.mean[WIDTH]),
         ("calibration error", found.calibration.ece),
     )  # fmt: skip
-    for place, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
-        place.metric(name, _percent(value))
+    for i, place in enumerate(st.columns(3)):
+        for name, value in shown[i::3]:
+            place.metric(name, _percent(value))
     order = occurring(found.matrix)
     rows = [
         {"class": answer.classes[k], "true pixels": int(found.matrix[k].sum()), "called": int(found.matrix[:, k].sum()),
@@ -55,7 +56,7 @@ def matrix(chosen: Chosen, answer: Answer, found: Verdict, focus: Focus, trace: 
             st.session_state[SOURCE] = JUDGE  # there the picture shows it
             choose_cell(chosen, answer.classes, *map(int, points[0]["customdata"]))
 
-    left, right = st.columns([1.7, 1], gap="small")
+    left, right = st.columns([2.2, 1], gap="small")
     right.text(trace.steps[verdict_steps.CONFUSION].sentence)
     right.image(render.render(trace, verdict_steps.CONFUSION), output_format="JPEG")
     left.plotly_chart(truth_charts.confusion(found, answer.classes, (focus.true, focus.called)), key=key,
