@@ -200,12 +200,17 @@ def _make_room(newcomer: _Holder) -> None:
 
 
 def _sweep() -> None:
-    """End processes that nobody has asked for `IDLE` seconds."""
+    """Now and then end idle processes."""
     while True:
-        time.sleep(min(IDLE / 4, 15))
-        for holder in list(_LIVING):
-            if time.monotonic() - holder.used > IDLE:
-                _put_to_rest(holder)
+        time.sleep(15)
+        end_idle()
+
+
+def end_idle() -> None:
+    """End processes that nobody has asked for `IDLE` seconds."""
+    for holder in list(_LIVING):
+        if time.monotonic() - holder.used > IDLE:
+            _put_to_rest(holder)
 
 
 def _put_to_rest(holder: _Holder) -> None:

@@ -95,7 +95,7 @@ def waiting(page: Frame, chosen: Chosen, words: str) -> None:
 
 def advice() -> dict:
     """The tabs that are always there."""
-    return {"Bring it": panels.bringing, "A model in Python": panels.python, "What is safe here": panels.promises}
+    return {"Bring it": panels.bringing, "In Python": panels.python, "Safety": panels.promises}
 
 
 look(picker())

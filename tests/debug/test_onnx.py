@@ -258,6 +258,11 @@ def test_processes_end_with_their_network_and_when_idle(monkeypatch):
     assert [n.pid is None for n in several] == [True, False, False]
     several[0].run(np.zeros((1, 3, 8, 8), np.float32), "image", "out")
     assert [n.pid is None for n in several] == [False, True, False]
+    onnx_process.end_idle()
+    assert [n.pid is None for n in several] == [False, True, False], "asked a moment ago"
+    monkeypatch.setattr(onnx_process, "IDLE", 0.0)
+    onnx_process.end_idle()
+    assert [n.pid for n in several] == [None] * 3
     for n in several:
         n.close()
 

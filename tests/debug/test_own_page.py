@@ -40,9 +40,9 @@ def app():
 def test_the_page_says_what_to_do(app):
     assert not app.exception
     assert [b.label for b in app.button if b.label in ("ONNX", "safetensors")] == ["ONNX", "safetensors"]
-    open_tab(app, "own_empty", "A model in Python")
+    open_tab(app, "own_empty", "In Python")
     assert any("register(card, build)" in c.value for c in app.code)
-    open_tab(app, "own_empty", "What is safe here")
+    open_tab(app, "own_empty", "Safety")
     assert "a process of its own" in text_of(app)
 
 
