@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import random
 import re
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -104,17 +104,6 @@ def request(server: Server, method: str, path: str, body: bytes | Iterable[bytes
         return answer.status, answer.read(2**20), {k.lower(): v for k, v in answer.getheaders()}
     finally:
         connection.close()
-
-
-def fetched(server: Server, paths: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:
-    """(path, status, body) of each of these paths, as they are written, over as few connections as it takes."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    for path in paths:
-        connection.putrequest("GET", path, skip_accept_encoding=True)
-        connection.endheaders()
-        answer = connection.getresponse()
-        yield path, answer.status, answer.read()
-    connection.close()
 
 
 def token(server: Server) -> str:
