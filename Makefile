@@ -3,12 +3,14 @@ PYTHON ?= python3.11
 ADDRESS ?= 127.0.0.1
 PORT ?= 8501
 BIN = .venv/bin
+# Shared in a room it may be called by any name; alone only by its own (see .streamlit/config.toml).
+ANY_NAME = $(if $(filter 127.0.0.1 localhost,$(ADDRESS)),,--server.allowedHosts '*')
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: app setup browser test lint bench load thumbnails clean
 
 app: setup
-	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
+	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT) $(ANY_NAME)
 
 setup: .venv/requirements
 

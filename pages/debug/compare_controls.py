@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import gallery
-from pages.debug.compare_sides import Side, has_views
+from pages.debug.compare_sides import Side
 from pages.kit import models
 from pages.kit.page import card_text
 from pages.kit.picker import Chosen, former, from_gallery, put
@@ -45,7 +45,7 @@ def _ask(who: str, names: tuple[str, ...], usual: str, chosen: Chosen) -> Side:
     _forget(MODEL[who], names)
     name = words.selectbox(who, names, names.index(usual), key=MODEL[who], bind="query-params", filter_mode=None)
     model = models.model(name)
-    options = [v + end for end in ("", *([VIEWS] if has_views(model.encode) else [])) for v in model.scored]
+    options = [v + end for end in ("", *([VIEWS] if models.averages(model) else [])) for v in model.scored]
     _forget(VARIANT[who], options)
     picked = variants.selectbox("Variant", options, options.index(model.usual), key=VARIANT[who], bind="query-params",
                                 filter_mode=None, label_visibility="hidden",

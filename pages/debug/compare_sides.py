@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -63,16 +62,11 @@ class Side:
 
         def make() -> Trace:
             options = {"gains": VARIANTS[self.variant]} if isinstance(self.model, FcnModel) else {}
-            options |= {"average": self.average} if has_views(self.model.trace) else {}
+            options |= {"average": True} if self.average else {}
             full = self.model.trace(self.encoding(), **options)
             return compare_steps.whole(full, self.answer(), self.who, self.words)
 
         return models.FOUND.get(("whole", self.who, *self.owner), make)
-
-
-def has_views(function: Callable[..., Any]) -> bool:
-    """Can this method of a model average over views?"""
-    return "average" in inspect.signature(function).parameters
 
 
 def answers(sides: Sequence[Side]) -> tuple[Answer, Answer]:

@@ -29,10 +29,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import get_instance
 
-from pages.kit.rooms import _CLOSE_DIALOG
+from pages.kit.rooms import CLOSE_DIALOG
 
 VISITORS = 200  # connections at once
-HELD = 64 * 2**20  # bytes of uploads that one session may hold
+HELD = 128 * 2**20  # bytes of uploads from which on one session may bring no more
+TOGETHER = 2**30  # the same, of all sessions
 UPLOADS = "/_stcore/upload_file/"
 MESSAGES = {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat"}  # what a browser may send
 OPERATIONS = {"deferred_file", "dataframe_chunk"}  # of its backend operations
@@ -97,9 +98,11 @@ def foreign(scope: Scope) -> bool:
     return origin not in st.get_option("server.corsAllowedOrigins")
 
 
-def held(runtime: Any, session: str) -> int:
-    """Bytes of uploads that a session holds now."""
-    return sum(len(file.data) for file in list(runtime.uploaded_file_mgr.file_storage.get(session, {}).values()))
+def full(runtime: Any, session: str) -> bool:
+    """Whether a session, or all together, hold as many bytes of uploads as they may."""
+    held = {owner: sum(len(file.data) for file in list(files.values()))
+            for owner, files in list(runtime.uploaded_file_mgr.file_storage.items())}  # fmt: skip
+    return held.get(session, 0) >= HELD or sum(held.values()) >= TOGETHER
 
 
 class Guard:
@@ -125,9 +128,9 @@ class Guard:
         if foreign(scope):  # it gets no leave to read the answer, and Streamlit does not ask the internet
             scope = scope | {"headers": [head for head in scope["headers"] if head[0].lower() != b"origin"]}
         path = scope["path"]
-        full = scope["method"] == "PUT" and path.startswith(UPLOADS) and held(
-            get_instance(), path.removeprefix(UPLOADS).split("/")[0]) >= HELD  # fmt: skip
-        app = PlainTextResponse("Too many uploads in this visit.", 413) if full else self.app
+        upload = scope["method"] == "PUT" and path.startswith(UPLOADS)
+        refused = upload and full(get_instance(), path.removeprefix(UPLOADS).split("/")[0])
+        app = PlainTextResponse("Too many uploads at the moment.", 413) if refused else self.app
         await app(scope, receive, sent)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,4 +159,4 @@ def sorry(error: Exception) -> bool:
 
 def middleware() -> list[Middleware]:
     """What `st.App` wants."""
-    return [Middleware(Guard, own=_CLOSE_DIALOG)]
+    return [Middleware(Guard, own=CLOSE_DIALOG)]

@@ -8,6 +8,7 @@ References
 from __future__ import annotations
 
 import hashlib
+import inspect
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -52,9 +53,18 @@ def model(name: str) -> Any:
 
 
 def found(key: tuple, make: Callable[[], Any], waiting: str) -> Any:
-    """`make()`, kept for all visitors under `key`; where it must be made it waits its turn, and shows that."""
+    """`make()`, kept for all visitors under `key`; where it must be made it waits its turn, and shows that.
+
+    Where the model cannot do it a sentence says so, and the rest of the script or fragment does not run.
+    """
     kept = FOUND.peek(key)
-    return queue.run(lambda: FOUND.get(key, make), waiting) if kept is None else kept
+    if kept is not None:
+        return kept
+    try:
+        return queue.run(lambda: FOUND.get(key, make), waiting)
+    except ModelError as error:
+        st.warning(str(error))
+        st.stop()
 
 
 def encoding(name: str, key: str, rgb: np.ndarray, average: bool = False) -> Any:
@@ -80,12 +90,17 @@ def answer(name: str, chosen: Chosen, variant: str | None = None) -> Any:
 
 def segmenters() -> tuple[str, ...]:
     """The models that label pixels: ours, those that engineers registered, this visit's own, torchvision's."""
-    return (*BUNDLED, *more(), *PUBLISHED)
+    return (*BUNDLED, *registry.registered(), *owned.names(), *PUBLISHED)
 
 
-def more() -> tuple[str, ...]:
-    """The models that label pixels beside those of the house: registered ones and this visit's own."""
-    return (*registry.registered(), *owned.names())
+def own(*kinds: type) -> tuple[str, ...]:
+    """The names of this visit's own models that are of one of these kinds."""
+    return tuple(name for name in owned.names() if isinstance(owned.get(name), kinds))
+
+
+def averages(model: Any) -> bool:
+    """Whether a model takes the mean over several views of a picture."""
+    return all("average" in inspect.signature(f).parameters for f in (model.encode, model.trace))
 
 
 def card(name: str) -> Card | None:
@@ -117,8 +132,10 @@ def warm(names: tuple[str, ...]) -> threading.Thread:
 def ask(choices: Sequence[str], key: str = "model") -> str:
     """A box to choose a model; one that must be downloaded first is fetched on a click. Returns one that is here.
 
-    key: its name in the URL; pages with other choices need another one.
+    key: its name in the URL; pages with other choices need another one. Of a single choice nothing is asked.
     """
+    if len(choices) == 1:
+        return choices[0]
     name = st.selectbox("Model", choices, key=key, bind="query-params", filter_mode=None,
                         help="By the names that the command line and notebooks use.")  # fmt: skip
     if here(name):

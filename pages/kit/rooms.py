@@ -152,7 +152,7 @@ PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS, GRID, TRANSFORMER, *BENC
 
 # Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one
 # of our pages with the dialog "Page not found" before app.py runs: close it again.
-_CLOSE_DIALOG = "<script>document.querySelector('[role=dialog] button')?.click()</script>"
+CLOSE_DIALOG = "<script>document.querySelector('[role=dialog] button')?.click()</script>"
 
 
 # The picture comes first: little air above it, and a header that lets clicks through. In the sidebar all pages and the
@@ -181,7 +181,7 @@ def navigation() -> StreamlitPage:
     st.html(_STYLE)
     first = st.empty()  # always there, so that what follows keeps its place
     if PagesManager.uses_pages_directory:
-        first.html(_CLOSE_DIALOG, unsafe_allow_javascript=True)
+        first.html(CLOSE_DIALOG, unsafe_allow_javascript=True)
     menu = {"": [st.Page(ROOT / "pages/home/home.py", title="Home", icon=":material/home:", default=True)]}
     for room in ROOMS:
         menu[room.capitalize()] = [

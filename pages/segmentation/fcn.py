@@ -2,7 +2,10 @@
 
 import streamlit as st
 
+from engine import registry
+from engine.debug.answers import answer
 from engine.segmentation.fcn_model import FcnModel
+from engine.segmentation.onepass import OnePass
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import frame, tabs
@@ -22,15 +25,15 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(FCN, lambda: models.ask((*FCN.models, *models.more(), *models.PUBLISHED)))
+        model = page.model(FCN, lambda: models.ask(choices()))
         if model is None:
             return
         skips = isinstance(model, FcnModel)
         settings = {"gains": ask_gains()} if skips else {}
-        average = ask_average()
+        average = models.averages(model) and ask_average()
     encoding = models.encoding(model.card.name, chosen.key, chosen.rgb, average)
-    trace = model.trace(encoding, average=average, **settings)
-    trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, **settings))
+    trace = model.trace(encoding, **settings, **({"average": True} if average else {}))
+    trace, truth = models.against_truth(trace, chosen, model.card, lambda: labels(model, encoding, settings))
     page.title(FCN, model.card, trace, chosen.slug)
     with page.picture:
         owner = (chosen.key, model.card.name)
@@ -41,6 +44,16 @@ def look(chosen: Chosen) -> None:
         explain(model, encoding, settings, truth, pick)
     with page.side:
         viewer_panel(KEY)
+
+
+def choices() -> tuple[str, ...]:
+    """The models that show scores and labels: ours, registered ones, this visit's own, torchvision's."""
+    return (*FCN.models, *registry.registered(), *models.own(FcnModel, OnePass), *models.PUBLISHED)
+
+
+def labels(model, encoding, settings):
+    """(H, W) uint8: the answer that is shown."""
+    return model.labels(encoding, **settings) if settings else answer(model, encoding).labels
 
 
 def explain(model, encoding, settings, truth, pick: Pick | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import render
+from engine.debug.answers import answer
 from engine.segmentation import fcn, fcn_model
 from engine.trace import Layer, Step, Trace
 from pages.kit.page import code
@@ -60,7 +61,8 @@ def formula(model, encoding, gains, pick: Pick | None) -> None:
 
 def all_labels(model, encoding) -> dict:
     """Labels (H, W) of each variant under the name that the page gives it."""
-    return {f"FCN-{name}": labels for name, labels in model.all_labels(encoding).items()}
+    named = "FCN-{}" if isinstance(model, fcn_model.FcnModel) else "{}"
+    return {named.format(name): answer(model, encoding, name).labels for name in model.scored}
 
 
 def paper(model, encoding, truth) -> None:

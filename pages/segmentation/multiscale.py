@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from engine.segmentation.multiscale_model import MultiScaleModel
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import code, frame, tabs
@@ -13,6 +14,7 @@ from pages.segmentation import multiscale_panels as panels
 from pages.segmentation.multiscale_controls import ask_octaves, ask_superpixels
 
 KEY = "multiscale"
+ASKED = "multiscale_model"  # the box of models, in session and URL
 SUM = 4  # the step that a first visitor sees
 
 
@@ -21,7 +23,7 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(MULTISCALE, lambda: models.ask(MULTISCALE.models, "multiscale_model"))
+        model = page.model(MULTISCALE, lambda: models.ask((*MULTISCALE.models, *models.own(MultiScaleModel)), ASKED))
         if model is None:
             return
         gains, superpixels = ask_octaves(), ask_superpixels()

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from engine.segmentation.patches_model import PatchesModel
 from pages.kit import models
 from pages.kit.page import frame, tabs
 from pages.kit.panels import scored
@@ -12,6 +13,7 @@ from pages.segmentation import patches_panels as panels
 from pages.segmentation.patches_controls import KEY, ask_place, ask_window, clicked, show
 from pages.segmentation.patches_price import price
 
+ASKED = "patches_model"  # the box of models, if there are several, in session and URL
 PATCH, DENSE = 1, 2  # steps: the patch, shown beside the picture; what a first visitor sees
 
 
@@ -20,7 +22,7 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(PATCHES, lambda: PATCHES.models[0])
+        model = page.model(PATCHES, lambda: models.ask((*PATCHES.models, *models.own(PatchesModel)), ASKED))
         if model is None:
             return
         window = ask_window()
@@ -31,14 +33,15 @@ def look(chosen: Chosen) -> None:
         show(trace.steps[PATCH])
     trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, window))
     page.title(PATCHES, model.card, trace, chosen.slug)
+    key = f"{model.card.name} {chosen.key}"
     with page.picture:
         if clicked(viewer(trace, KEY, picks=True, start=DENSE)):
             st.rerun(scope="fragment")
         builders = {
             "What you see": lambda: panels.what_you_see(encoding, window),
-            "Same answer, other price": lambda: price(model, encoding, x, y, window, chosen.key),
+            "Same answer, other price": lambda: price(model, encoding, x, y, window, key),
             "How large a window?": lambda: panels.how_large(model, encoding, window, truth),
-            "Shift and stitch": lambda: panels.stitch(model, encoding, window, truth, chosen.key),
+            "Shift and stitch": lambda: panels.stitch(model, encoding, window, truth, key),
         }
         if truth is not None:
             builders["Against the truth"] = lambda: scored(

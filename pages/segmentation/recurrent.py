@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.segmentation.recurrent import PASSES
-from engine.segmentation.recurrent_model import MOST
+from engine.segmentation.recurrent_model import MOST, RecurrentModel
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import code, frame, tabs
@@ -14,13 +14,15 @@ from pages.kit.viewer import Brush, Pick, viewer, viewer_panel
 from pages.segmentation import recurrent_panels as panels
 from pages.segmentation.recurrent_controls import KEY, ask_correction, ask_run, keep
 
+ASKED = "recurrent_model"  # the box of models, if there are several, in session and URL
+
 
 @st.fragment
 def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(RECURRENT, lambda: RECURRENT.models[0])
+        model = page.model(RECURRENT, lambda: models.ask((*RECURRENT.models, *models.own(RecurrentModel)), ASKED))
         if model is None:
             return
         count, start = ask_run()
@@ -34,11 +36,12 @@ def look(chosen: Chosen) -> None:
     keep(correction)
     page.title(RECURRENT, model.card, trace, chosen.slug)
     with page.picture:
-        trace, go = with_field(trace, KEY, (chosen.key, str(count)))
+        owner = (chosen.key, model.card.name, str(count))
+        trace, go = with_field(trace, KEY, owner)
         if correction is not None and sent > (go or (0, 0))[1]:
             go = (correction.after + 2, sent)  # the first pass after the painting
         pick = viewer(trace, KEY, picks=True, start=PASSES, go=go, brush=Brush())
-        if remember(pick, KEY, (chosen.key, str(count)), lambda x, y: model.field_step(chosen.rgb, x, y, count)):
+        if remember(pick, KEY, owner, lambda x, y: model.field_step(chosen.rgb, x, y, count)):
             st.rerun(scope="fragment")
         explain(model, encoding, run, truth, pick)
     with page.side:

@@ -162,8 +162,11 @@ def test_a_pickle_behind_another_files_beginning_does_not_run(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("start", "words"), [(b"\x89HDF\r\n", "HDF5"), (b"\x1f\x8b", "gzip"), (b"", "empty"),
-                                              (b"\x89PNG\r\n", "picture"), (b"\x1c\0\0\0TFL3", "TensorFlow")])  # fmt: skip
+OTHERS = ((b"\x89HDF\r\n", "HDF5"), (b"\x1f\x8b", "gzip"), (b"", "empty"), (b"\x89PNG\r\n", "picture"),
+          (b"\x1c\0\0\0TFL3", "TensorFlow"))  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "words"), OTHERS)
 def test_other_files_are_named(start, words):
     with pytest.raises(ModelError, match=words):
         checkpoints.kind(start)

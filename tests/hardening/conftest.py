@@ -9,7 +9,7 @@ import pytest
 from tests.hardening.live import healthy, wait
 from tests.load.server import ROOT, Server
 
-APP = ROOT / "tests/hardening/guarded.py"  # app.py itself, once it starts its guard
+APP = ROOT / "app.py"
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ def test_home_shows_a_card_for_each_page_and_the_image():
     words = "\n".join(x.value for x in (*app.markdown, *app.caption))
     for page in PAGES:
         assert page.claim in words
-        assert f"Slides {page.slides}" in words
+        assert page.source in words
     assert "It stays with you from page to page" in words
 
 

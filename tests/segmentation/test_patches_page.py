@@ -136,7 +136,7 @@ def test_a_run_that_was_stopped_keeps_what_it_knew(page):
     page.query_params["window"] = "75"
     page.run()
     half = Comparison(75, SIDE, SIDE, 4, 300, 6.0, 0.05, 2e-7, 5000)
-    page.session_state["patches_runs"] = {"landscape": {75: half}}
+    page.session_state["patches_runs"] = {"patches-random landscape": {75: half}}
     open_tab(page, "Same answer, other price")
     assert tables(page)[0].iloc[0]["patches"] == "300 of 1,024"
     assert "One pass is 410 times faster" in text_of(page)
