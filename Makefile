@@ -34,7 +34,8 @@ lint: .venv/requirements-dev
 	$(BIN)/ruff format --check .
 
 test: browser lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/browser -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest tests/browser
 
 bench: browser
 	$(BIN)/python -m engine bench
