@@ -83,25 +83,41 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator:
-    """One Chromium for all tests, the one that `chromium.find` names."""
-    path = find()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
-        yield chromium
-        chromium.close()
+def playwright() -> Iterator:
+    """What drives Chromium."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright) -> Iterator:
+    """A Chromium for tests of several visitors or other windows, the one that `chromium.find` names."""
+    chromium = playwright.chromium.launch(executable_path=find(), headless=True, args=FLAGS)
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="session")
+def profile(playwright, tmp_path_factory) -> Iterator:
+    """A profile on disk, where Chromium keeps Streamlit's code compiled: each page is there a second earlier."""
+    made = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), executable_path=find(), headless=True, args=FLAGS,
+        viewport={"width": 1366, "height": 768}, accept_downloads=True)  # fmt: skip
+    made.add_init_script(WATCH_SOCKETS)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def page(browser) -> Iterator:
+def page(profile) -> Iterator:
     """A fresh page of 1366x768 whose WebSocket is watched; an uncaught error on the page fails the test."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, accept_downloads=True)
-    context.add_init_script(WATCH_SOCKETS)
-    made, errors = context.new_page(), []
+    made, errors = profile.new_page(), []
     made.on("pageerror", lambda error: errors.append(str(error)))
     made.set_default_timeout(20_000)
     yield made
-    context.close()
+    made.close()
+    profile.clear_cookies()
+    profile.clear_permissions()
     assert not errors, errors
 
 
