@@ -117,6 +117,11 @@ class Runs:
         self._changed = threading.Condition()
         self._durations: deque[float] = deque(maxlen=KEPT)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn."""
+        return len(self._queue)
+
     def submit(self, owner: str, work: Callable[[Job], Any], label: str = "") -> Job:
         """Put `work(job)` in the queue. Raises Busy where the owner, or everybody together, has too many there."""
         job = Job(self, owner, work, label)

@@ -273,7 +273,7 @@ def test_it_outlives_reruns_reloads_and_takes_a_file_once(draw):
     click(page, *QUAD, QUAD[0])
     one = polygons(page)
     page.get_by_text("load a file").click()
-    page.wait_for_function(f"{A}.sketch.state.polygons[0]?.label === 1")
+    page.wait_for_function(f"() => {A}.sketch.state.polygons[0]?.label === 1")
     press(page, "Control+z")
     assert polygons(page) == one  # the file took its place, and that is undone
     page.get_by_text("other page").click()
@@ -310,7 +310,7 @@ def test_live_sends_each_finished_action_and_nothing_before(draw):
     want = digest(labels(page))
     page.wait_for_function("(sha) => document.querySelector('code')?.innerText.includes(sha)", arg=want)
     assert sent(page) - quiet <= 4
-    page.wait_for_function(f"!{A}.messenger.flying")
+    page.wait_for_function(f"() => !{A}.messenger.flying")
 
 
 def test_zoom_and_pan_keep_places(draw):
@@ -321,7 +321,7 @@ def test_zoom_and_pan_keep_places(draw):
     for _ in range(2):
         page.mouse.wheel(0, -400)
     settle(page)
-    page.wait_for_function(f"{A}.easel.camera.zoom > 3")
+    page.wait_for_function(f"() => {A}.easel.camera.zoom > 3")
     assert at(page, 200, 150) == pytest.approx(before, abs=4)  # the mouse keeps to whole pixels
     page.keyboard.down(" ")
     drag(page, (200, 150), (220, 160))

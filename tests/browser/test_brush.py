@@ -142,7 +142,7 @@ def test_what_is_painted_reaches_python_cell_by_cell(brush):
     assert set(np.unique(painted)) == {SKY, TREE, UNTOUCHED}
     assert received(page) is None
     page.get_by_role("button", name="Send it").click()
-    page.wait_for_function("!document.body.innerText.includes('painted: None')")
+    page.wait_for_function("() => !document.body.innerText.includes('painted: None')")
     step, labels = received(page)
     assert step == 2
     assert np.array_equal(labels, painted)
@@ -270,7 +270,7 @@ def test_a_painting_outlives_reruns_and_reloads_but_not_its_picture(brush):
     drag(page, (100, 100), (400, 300))
     painted = cells(page)
     page.get_by_role("button", name="ask again").click()
-    page.wait_for_function(f"{V}.film.trace.id !== '{page.locator('.viewer').get_attribute('data-trace')}'")
+    page.wait_for_function(f"() => {V}.film.trace.id !== '{page.locator('.viewer').get_attribute('data-trace')}'")
     settle(page)
     assert np.array_equal(cells(page), painted)
     assert page.evaluate(f"{BRUSH}.on")

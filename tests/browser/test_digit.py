@@ -106,7 +106,7 @@ def test_each_kind_of_handle_moves_the_digit_and_python_answers_while_it_is_drag
         assert page.evaluate("new URLSearchParams(location.search).get('pose')") is None or handle != handles[0]
         page.mouse.up()
         page.wait_for_function(
-            f"({D}?.state.numbers ?? []).join('_') === new URLSearchParams(location.search).get('pose')"
+            f"() => ({D}?.state.numbers ?? []).join('_') === new URLSearchParams(location.search).get('pose')"
         )
         answered(page)
         agrees(page, task, pieces=pieces)
@@ -179,7 +179,7 @@ def test_distractors_are_dragged_and_thrown_anew(visit):
     moved = page.evaluate(f"{D}.state.places")
     assert moved[k] == [places[k][0] + 5, places[k][1]]
     page.get_by_role("button", name="New distractors").click()
-    page.wait_for_function("location.search.includes('clutter=1')")
+    page.wait_for_function("() => location.search.includes('clutter=1')")
     settled(page, f"d.state.places.join() !== '{joined(np.ravel(moved))}'")
     agrees(page, "TC", pieces=scatter(samples().images, TASKS["TC"], 1))
 

@@ -153,7 +153,7 @@ def test_undo_redo_reset_and_the_address_survive(visit):
     page.get_by_role("button", name="Redo").click()
     assert agreed(page) <= 1
     assert theta(page) == turned
-    page.wait_for_function("location.search.includes('theta=0.866')")
+    page.wait_for_function("() => location.search.includes('theta=0.866')")
     page.reload()
     page.wait_for_selector(".drag[data-ready=true]", timeout=60_000)
     assert agreed(page) <= 1
@@ -162,7 +162,7 @@ def test_undo_redo_reset_and_the_address_survive(visit):
     page.keyboard.press("r")
     assert agreed(page) <= 1
     assert theta(page) == start
-    page.wait_for_function("!location.search.includes('theta')")
+    page.wait_for_function("() => !location.search.includes('theta')")
 
 
 def test_keys_walk_the_handles_and_move_them_by_pixels(visit):
@@ -219,7 +219,7 @@ def test_holes_of_forward_mapping_are_pythons(visit, family):
     page.get_by_role("button", name="tilt aside" if family == "projective" else "bulge").click()
     agreed(page)
     page.get_by_role("button", name="forward").click()
-    page.wait_for_function(f"{D}.refs.wrap.dataset.holes > 0")
+    page.wait_for_function(f"() => {D}.refs.wrap.dataset.holes > 0")
     assert agreed(page) <= 1
     picture = small(gallery.get(SLUG).load().rgb)
     want = forward(picture, FAMILIES[family], torch.tensor(theta(page)).double(), *picture.shape[:2])
@@ -239,12 +239,12 @@ def test_another_family_takes_over_and_a_bad_link_is_told(visit):
     page.get_by_role("radio", name="thin plate spline").or_(
         page.get_by_role("button", name="thin plate spline")
     ).first.click()
-    page.wait_for_function(f"{D}.transform.family === 'tps'")
+    page.wait_for_function(f"() => {D}.transform.family === 'tps'")
     assert agreed(page) <= 1
     assert len(theta(page)) == 32
     assert theta(page)[:2] == pytest.approx([-was[0] - was[1] + was[2], -was[3] - was[4] + was[5]])
     choose(page, "affine")
-    page.wait_for_function(f"{D}.transform.family === 'affine'")
+    page.wait_for_function(f"() => {D}.transform.family === 'affine'")
     assert agreed(page) <= 1
     assert theta(page) == pytest.approx(was), "back again without a touch it is what it was"
     page = visit("&theta=1_2_nonsense")
@@ -257,7 +257,7 @@ def test_presets_glide_and_the_slider_plays_between_two(visit):
     page.get_by_role("button", name="zoom in").click()
     page.wait_for_timeout(200)
     assert 0.5 < theta(page)[0] < 1, "on the way"
-    page.wait_for_function(f"{D}.transform.theta[0] === 0.5")
+    page.wait_for_function(f"() => {D}.transform.theta[0] === 0.5")
     assert agreed(page) <= 1
     page.locator("[data-ref=from]").select_option("identity")
     page.locator("[data-ref=to]").select_option("zoom out")

@@ -213,7 +213,7 @@ def test_the_address_is_for_the_first_viewer(two):
 def test_looking_together_survives_a_reload(two):
     page = two()
     press(page, "hard", "End")
-    page.wait_for_function("JSON.parse(sessionStorage.getItem('saccade.soft') ?? '{}').step === 8")
+    page.wait_for_function("() => JSON.parse(sessionStorage.getItem('saccade.soft') ?? '{}').step === 8")
     page.reload()
     wait(page)
     assert steps(page) == (8, 8)

@@ -53,7 +53,7 @@ def test_a_zip_is_run_sorted_opened_and_taken_away(many, browser, tmp_path):
     assert box["y"] < 250
     assert box["width"] > 600
     page.get_by_role("radio", name="Uncertainty").click()
-    page.wait_for_function("location.search.toLowerCase().includes('many_sort=uncertainty')")
+    page.wait_for_function("() => location.search.toLowerCase().includes('many_sort=uncertainty')")
     page.get_by_role("radio", name="Error").click()
     page.wait_for_timeout(500)
     box = page.locator(ROWS).first.bounding_box()
@@ -118,7 +118,7 @@ def test_a_run_is_given_up_and_goes_on(many):
     words = more.inner_text()
     assert 0 < int(words.split()[-3]) < 12
     page.get_by_role("link", name="Home").click()
-    page.wait_for_function("!location.pathname.includes('many')")
+    page.wait_for_function("() => !location.pathname.includes('many')")
     more.wait_for(state="detached")
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=MANY.title).click()
     more.wait_for()

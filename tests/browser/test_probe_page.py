@@ -75,7 +75,7 @@ def test_a_strength_changes_the_picture_and_the_number(page, serve):
     go_to(page, "Before")
     page.mouse.click(x - 60, y)
     page.get_by_text("p, this pixel").wait_for()
-    page.wait_for_function("['dark', 'bright'].includes(new URLSearchParams(location.search).get('watch'))")
+    page.wait_for_function("() => ['dark', 'bright'].includes(new URLSearchParams(location.search).get('watch'))")
     assert "at=" in page.url
 
 
@@ -108,7 +108,7 @@ def test_the_square_is_dragged_and_the_answer_follows(patch):
     says(page, Patch(96.0, x1, y1))
     assert page.url == link
     page.mouse.up()
-    page.wait_for_function(f"new URLSearchParams(location.search).get('patch') === '{x1}_{y1}_96'")
+    page.wait_for_function(f"() => new URLSearchParams(location.search).get('patch') === '{x1}_{y1}_96'")
     answered(page)
     told = page.evaluate("window.__told")
     in_turn = [then[2] >= first[0] or then[3] - first[3] >= 3000 for first, then in pairwise(told)]
@@ -124,7 +124,7 @@ def test_keys_move_it_and_the_labels_follow(patch):
         page.keyboard.press(key)
     assert square(page) == (226, 166, 112)
     page.locator("[data-ref=side]").fill("360")
-    page.wait_for_function("new URLSearchParams(location.search).get('patch') === '226_166_360'")
+    page.wait_for_function("() => new URLSearchParams(location.search).get('patch') === '226_166_360'")
     answered(page)
     says(page, Patch(360.0, 226, 166))
     labels = pixels(page)

@@ -57,7 +57,7 @@ def test_keys_reach_a_lone_viewer_from_the_bare_page(show):
 
 def test_stepping_over_prepared_steps_only_copies(show):
     page = show()
-    page.wait_for_function(f"{V}.stage.frames.items.size >= 6")  # idle time has prepared every step
+    page.wait_for_function(f"() => {V}.stage.frames.items.size >= 6")  # idle time has prepared every step
     made = page.evaluate(f"""async () => {{
         const v = {V}, make = OffscreenCanvas.prototype.transferToImageBitmap;
         let made = 0;

@@ -87,7 +87,7 @@ def test_looking_survives_reruns_other_traces_and_reloads(show):
     state(page, mode="outline", opacity=0.8, hidden=["sky"])
     trace, before = page.locator(".viewer").get_attribute("data-trace"), sent(page)
     page.get_by_role("button", name="ask again").click()
-    page.wait_for_function(f"{V}.film.trace.id !== '{trace}'")
+    page.wait_for_function(f"() => {V}.film.trace.id !== '{trace}'")
     settle(page)
     assert sent(page) > before
     now = page.evaluate(f"({{...{V}.state}})")
@@ -134,7 +134,7 @@ def test_follows_the_theme(show):
     page = show()
     light = page.evaluate(f"getComputedStyle({V}.refs.wrap).backgroundColor")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"getComputedStyle({V}.refs.wrap).backgroundColor !== '{light}'")
+    page.wait_for_function(f"() => getComputedStyle({V}.refs.wrap).backgroundColor !== '{light}'")
     rgb = [int(n) for n in re.findall(r"\d+", page.evaluate(f"getComputedStyle({V}.refs.wrap).backgroundColor"))[:3]]
     assert max(rgb) < 80
 
