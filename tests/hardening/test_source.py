@@ -20,7 +20,7 @@ ALLOWED = {
     ("pages/debug/many_sheet.py", "html"): "styles with thumbnails that are encoded here",
     ("pages/debug/own_controls.py", "html"): "a constant style",
     ("pages/debug/probe_panels.py", "html"): "a constant style",
-    ("pages/debug/truth_controls.py", "html"): "a constant style",
+    ("pages/debug/truth_controls.py", "html"): "a square of colour, made of numbers",
     ("pages/debug/replay_panels.py", "html"): "a constant style",
     ("engine/debug/report.py", "html"): "our own function, which escapes (tests/debug/test_report.py)",
     ("engine/debug/onnx_process.py", "subprocess"): "the process that a user's network is confined to; no shell",
