@@ -17,15 +17,15 @@ from tests.browser.rooms import VIEWER
 ROWS = "[data-testid=stDataFrame]"
 
 
-def packed(count: int) -> bytes:
-    """So many small crops of a gallery picture, the first one with its truth, and a file that is no picture."""
+def packed(count: int, height: int = 120, width: int = 160) -> bytes:
+    """So many crops of a gallery picture, the first one with its truth, and a file that is no picture."""
     rgb, truth = gallery.get("landscape").load().rgb, gallery.get("landscape").truth("stanford")
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for i in range(count):
             for name, array in ((f"p{i}.png", rgb), ("masks/p0.png", truth)) if i == 0 else ((f"p{i}.png", rgb),):
                 data = io.BytesIO()
-                Image.fromarray(np.ascontiguousarray(array[30 * i :][:120, :160])).save(data, "PNG")
+                Image.fromarray(np.roll(array, -15 * i, 0)[:height, :width].copy()).save(data, "PNG")
                 archive.writestr(name, data.getvalue())
         archive.writestr("<img src=x onerror=alert(1)>.jpg", b"no picture")
     return out.getvalue()
@@ -109,14 +109,14 @@ def works_alone(browser, file):
 
 
 def test_a_run_is_given_up_and_goes_on(many):
-    page = many(packed(11))
-    page.get_by_role("button", name="Run on 12 pictures").click()
+    page = many(packed(29, 480, 640))  # seconds of work, so that it can be given up
+    page.get_by_role("button", name="Run on 30 pictures").click()
     page.get_by_text(re.compile(r"Running: [1-9]\d* %")).wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel").click()
     more = page.get_by_role("button", name="Go on with")
     more.wait_for()
     words = more.inner_text()
-    assert 0 < int(words.split()[-3]) < 12
+    assert 0 < int(words.split()[-3]) < 30
     page.get_by_role("link", name="Home").click()
     page.wait_for_function("() => !location.pathname.includes('many')")
     more.wait_for(state="detached")
@@ -124,5 +124,5 @@ def test_a_run_is_given_up_and_goes_on(many):
     more.wait_for()
     assert more.inner_text() == words, "what is done survives a change of page"
     more.click()
-    page.get_by_text("12 of 12 pictures").wait_for(timeout=60_000)
+    page.get_by_text("30 of 30 pictures").wait_for(timeout=60_000)
     assert page.get_by_role("button", name="Go on with").count() == 0
