@@ -7,13 +7,12 @@ References
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import numpy as np
 from cachetools import LRUCache
-from torch import Tensor
 
 SMALL = 64  # bytes that anything counts at least
 
@@ -21,7 +20,7 @@ SMALL = 64  # bytes that anything counts at least
 def size_of(value: Any) -> int:
     """Bytes that the arrays, tensors and texts in `value` hold: through dataclasses, mappings and sequences.
 
-    What is found twice counts once.
+    What is found twice counts once. What says itself how many bytes it has `held` is believed.
     """
     return _size(value, set())
 
@@ -30,16 +29,14 @@ def _size(value: Any, seen: set[int]) -> int:
     if id(value) in seen:
         return 0
     seen.add(id(value))
-    if isinstance(value, np.ndarray):
-        return SMALL + value.nbytes
-    if isinstance(value, Tensor):
-        return SMALL + value.numel() * value.element_size()
+    if not isinstance(value, type) and isinstance(held := getattr(value, "held", getattr(value, "nbytes", None)), int):
+        return SMALL + held  # arrays and tensors say nbytes
     if isinstance(value, (bytes, str)):
         return SMALL + len(value)
     inside: Iterable[Any] = ()
     if isinstance(value, Mapping):
         inside = value.values()
-    elif isinstance(value, (tuple, list)):
+    elif isinstance(value, (tuple, list, set, frozenset, deque)):
         inside = value
     elif is_dataclass(value) and not isinstance(value, type):
         inside = (getattr(value, field.name) for field in fields(value))
@@ -86,6 +83,12 @@ class Keep:
                 with self._lock:
                     self._makers.pop(key, None)
         return value
+
+    def drop(self, which: Callable[[Hashable], bool]) -> None:
+        """Forget the values of those keys."""
+        with self._lock:
+            for key in [key for key in self._values if which(key)]:
+                del self._values[key]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -13,9 +13,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from engine.keep import size_of
 
 MOST = 4  # runs of one owner that may wait or be under way
 CROWD = 200  # runs that may wait in all
@@ -40,6 +43,11 @@ class Job:
         self._runs, self._work, self._value, self._error = runs, work, None, None
         self._given_up, self._over = threading.Event(), threading.Event()
         self._started, self.turns = 0.0, 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that its result holds."""
+        return size_of(self._value)
 
     @property
     def place(self) -> int:
@@ -82,9 +90,12 @@ class Job:
         self.wait()
         if self.state == "cancelled":
             raise Cancelled("This run was cancelled.")
-        if self._error is not None:
-            raise self._error
-        return self._value
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._value
+        finally:
+            self = None  # an error holds this frame, which holds the job, which holds the error
 
     def run(self) -> None:
         """Do the work, in the thread that calls; every outcome ends in a state."""
@@ -95,6 +106,7 @@ class Job:
         except Cancelled:
             self.end("cancelled")
         except BaseException as error:  # a run that fails is its own
+            traceback.clear_frames(error.__traceback__)  # the log gets its lines, and what they held is let go
             self._error = error
             self.end("failed")
 

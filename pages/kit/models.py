@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,13 +24,33 @@ from engine.keep import Keep
 from engine.metrics import boundary_band
 from engine.segmentation.scoring import with_truth
 from engine.trace import Trace
-from pages.kit import owned, queue, truths
+from pages.kit import owned, picker, queue, sessions, truths
 from pages.kit.picker import Chosen
 
 # What models and parsers made of pictures; an encoding of 640x480 pixels holds about 2 MB.
 FOUND = Keep(192 * 2**20)
+_CONTENT = re.compile(r"[0-9a-f]{64}")  # a SHA-256: of a visitor's file, or of what was made of one
 PUBLISHED = ("fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large")
 BUNDLED = ("fcn-scenes", "fcn-animals", "multiscale", "recurrent", "patches")  # those that label pixels
+
+
+@sessions.at_end
+def _forget(state: sessions.State, others: Sequence[sessions.State]) -> None:
+    """Of a visit that has ended nothing stays in `FOUND` but what is public, or what another visit has in hand."""
+    here = {mark for other in others for mark in _marks(other)}
+    gone = _marks(state) - here
+
+    def private(part: Any) -> bool:
+        if isinstance(part, tuple):
+            return any(map(private, part))
+        return part in gone or (isinstance(part, str) and bool(_CONTENT.fullmatch(part)) and part not in here)
+
+    FOUND.drop(private)
+
+
+def _marks(state: sessions.State) -> set[str]:
+    """What names a visit's own models and the pictures that it has in hand."""
+    return {*owned.names_in(state), *picker.keys_in(state)}
 
 
 @st.cache_resource(show_spinner=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -17,6 +18,7 @@ from weakref import WeakKeyDictionary
 import streamlit as st
 
 from engine.cards import ModelError
+from pages.kit import sessions
 
 MOST = 3  # of one visit
 MOST_BYTES = 2**30  # of all visits together
@@ -30,6 +32,11 @@ _LOCK = threading.Lock()
 class _Own:
     model: Any
     file: str
+
+    @property
+    def held(self) -> int:
+        """Bytes of its numbers, or of its file and its process."""
+        return max(_SIZES.get(self.model, 0), getattr(getattr(self.model, "source", None), "held", 0))
 
 
 def name_of(title: str, file: str, said: object) -> str:
@@ -48,6 +55,10 @@ def add(model: Any, file: str, size: int) -> None:
     """
     kept = _kept()
     drop(file)
+    try:
+        sessions.claim(size)
+    except sessions.Full as error:
+        raise ModelError(str(error)) from None
     with _LOCK:
         if sum(_SIZES.values()) + size > MOST_BYTES:
             raise ModelError("Visitors hold as many models as this machine can keep; please try again later.")
@@ -62,6 +73,11 @@ def names() -> tuple[str, ...]:
     return tuple(_kept())
 
 
+def names_in(state: sessions.State) -> tuple[str, ...]:
+    """Of another visit's own models, by what its session holds."""
+    return tuple(state.get(_STATE, {}))
+
+
 def get(name: str) -> Any:
     """This visit's own model of that name. Raises KeyError."""
     return _kept()[name].model
@@ -72,6 +88,14 @@ def drop(file: str) -> None:
     kept = _kept()
     for name in [name for name, own in kept.items() if own.file == file]:
         del kept[name]
+
+
+@sessions.at_end
+def _close(state: sessions.State, others: Sequence[sessions.State]) -> None:
+    """End the processes of a visit that has ended, whoever still holds its networks."""
+    for own in state.get(_STATE, {}).values():
+        if close := getattr(own.model, "close", None):
+            close()
 
 
 def _kept() -> dict[str, _Own]:

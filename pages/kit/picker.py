@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -269,6 +269,12 @@ def put(chosen: Chosen) -> None:
 def former() -> Chosen | None:
     """The image that was in hand before, None where there was none."""
     return _hand().former
+
+
+def keys_in(state: Mapping[str, object]) -> tuple[str, ...]:
+    """Of the pictures that another visit has in hand, by what its session holds."""
+    hand = state.get(_STATE, _Hand())
+    return tuple(chosen.key for chosen in (hand.chosen, hand.former) if chosen)
 
 
 def _finish(chosen: Chosen) -> None:

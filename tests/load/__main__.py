@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from pages.kit.sessions import AWAY, LOOK
+from pages.kit.sessions import LOOK
 from tests.load.server import ROOT, Server
 from tests.load.visitor import Answer, Visitor
 
 MOST = 30  # sessions at once
 EVERY = 1.0  # seconds between two interactions of one session
 GLANCE = 0.5  # seconds between two looks at the memory
+AWAY = 10.0  # seconds that a visit may be away here
 GONE = AWAY + 2 * LOOK + 2  # seconds after which a session that left must be gone
 
 
@@ -145,7 +146,7 @@ def plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def run(app: Path, page: str, sessions: list[int], seconds: float, rounds: int) -> list[Figures]:
     """Measure all of it on one server and print it."""
     found = []
-    with Server(app) as server:
+    with Server(app, away=AWAY) as server:
         asyncio.run(warm(server, page))
         print(HEAD, flush=True)
         for number in range(1, rounds + 1):

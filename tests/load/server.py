@@ -14,6 +14,8 @@ from types import TracebackType
 
 import psutil
 
+from pages.kit.sessions import AWAY
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # seconds that a server may take to come up
 
@@ -28,18 +30,21 @@ def free_port() -> int:
 class Server:
     """`streamlit run` of an app as a context: up inside, ended after. Options of `.streamlit/config.toml` hold.
 
-    app: path of the script. options: more for the command line, e.g. "--server.disconnectedSessionTTL", "3".
+    app: path of the script. options: more for the command line, e.g. "--server.disconnectedSessionTTL", "3". base: the
+    path that the app is served below, e.g. "/tool". away: seconds that a visit may be away.
     """
 
-    def __init__(self, app: str | Path, *options: str) -> None:
+    def __init__(self, app: str | Path, *options: str, base: str = "", away: float = AWAY) -> None:
+        self.base, self.away = base, away
         self.port, self.log = free_port(), Path(tempfile.mkstemp(suffix=".log", prefix="saccade-")[1])
         self._command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(self.port),
-                         "--server.address", "127.0.0.1", "--server.headless", "true", *options]  # fmt: skip
+                         "--server.address", "127.0.0.1", "--server.headless", "true", "--server.baseUrlPath", base,
+                         *options]  # fmt: skip
 
     @property
     def url(self) -> str:
         """Its address without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.base}"
 
     @property
     def alive(self) -> bool:
@@ -67,7 +72,7 @@ class Server:
         return times.user + times.system
 
     def __enter__(self) -> Server:
-        around = os.environ | {"PYTHONPATH": str(ROOT)}
+        around = os.environ | {"PYTHONPATH": str(ROOT), "SACCADE_AWAY": str(self.away)}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(self._command, cwd=ROOT, env=around, stdout=log, stderr=subprocess.STDOUT)
         end = time.monotonic() + PATIENCE

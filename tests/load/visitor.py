@@ -64,16 +64,20 @@ class Answer:
 class Visitor:
     """One session as an asynchronous context: `async with Visitor(url) as visitor`.
 
-    keep: every message is kept and read whole, for tests that look at all that was delivered.
+    keep: every message is kept and read whole, for tests that look at all that was delivered. token: the XSRF token of
+    the browser. session: id of the visit that it comes back to.
     """
 
-    def __init__(self, url: str, keep: bool = False) -> None:
+    def __init__(self, url: str, keep: bool = False, token: str = "", session: str = "") -> None:
         self._address = url.replace("http", "ws", 1) + "/_stcore/stream"
-        self._keep = keep
+        self._keep, self._session = keep, session
+        self._heads = {"Cookie": f"_streamlit_xsrf={token}"} if token else {}
         self.socket: ClientConnection
 
     async def __aenter__(self) -> Visitor:
-        self.socket = await connect(self._address, subprotocols=["streamlit"], max_size=None, compression=None)
+        offered = ["streamlit", *(["token", self._session] if self._session else [])]
+        self.socket = await connect(self._address, subprotocols=offered, max_size=None, compression=None,
+                                    additional_headers=self._heads)  # fmt: skip
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
