@@ -14,6 +14,7 @@ from pages.attention.captions_draws import draws
 from pages.attention.captions_painting import BRUSH, hidden_by, paintings
 from pages.attention.captions_sides import Side, tell
 from pages.kit import models
+from pages.kit.keys import linked
 from pages.kit.page import Frame, code, tabs
 from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import CAPTIONS
@@ -47,8 +48,8 @@ def look(chosen: Chosen) -> None:
     page.title(CAPTIONS, shown[0].card, sides[0].trace, chosen.slug)
     with page.side:
         kinds = [side.kind for side in sides]
-        kind = st.segmented_control("Numbers of", kinds, default=kinds[0], required=True, key="numbers",
-                                    bind="query-params", width="stretch")  # fmt: skip
+        kind = st.segmented_control("Numbers of", kinds, default=kinds[0], required=True, **linked(CAPTIONS, "numbers"),
+                                    width="stretch")  # fmt: skip
         side = sides[kinds.index(kind)]
         panel_of(side, sides)
     with page.picture:

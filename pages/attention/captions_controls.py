@@ -14,6 +14,8 @@ from engine.attention.decoding import LONGEST
 from engine.attention.telling import Telling, Wish
 from engine.attention.vocabulary import EDGE, UNKNOWN
 from engine.data.flickr8k import words as words_of
+from pages.kit.keys import linked
+from pages.kit.rooms import CAPTIONS
 from pages.kit.viewer import chosen_row
 
 KEY = "captions"
@@ -41,7 +43,7 @@ class Asked:
 
 def ask_shown() -> tuple[str, str]:
     """The names of the two models that stand side by side."""
-    return SHOWN[st.selectbox("Side by side", tuple(SHOWN), key="show", bind="query-params", filter_mode=None)]
+    return SHOWN[st.selectbox("Side by side", tuple(SHOWN), **linked(CAPTIONS, "show"), filter_mode=None)]
 
 
 def ask(model: CaptionModel) -> Asked:
@@ -49,9 +51,9 @@ def ask(model: CaptionModel) -> Asked:
     start, only = _ask_words(model)
     with st.container(horizontal=True, gap="small"):
         with st.popover("Words", icon=":material/casino:", width="stretch", help="Beam and temperature"):
-            beam = st.segmented_control("Beam: captions followed at once", (1, 3, 5), default=3, key="beam",
-                                        required=True, bind="query-params")  # fmt: skip
-            temperature = st.slider("Temperature", 0.0, 1.5, 0.0, 0.1, key="temperature", bind="query-params",
+            beam = st.segmented_control("Beam: captions followed at once", (1, 3, 5), default=3,
+                                        **linked(CAPTIONS, "beam"), required=True)  # fmt: skip
+            temperature = st.slider("Temperature", 0.0, 1.5, 0.0, 0.1, **linked(CAPTIONS, "temperature"),
                                     help="0: the likeliest words. Above: drawn from p^(1/T).")  # fmt: skip
             st.session_state.setdefault("captions_seed", 0)
             if st.button("Draw again", icon=":material/refresh:", key="draw_again", disabled=not temperature):
@@ -62,7 +64,7 @@ def ask(model: CaptionModel) -> Asked:
 
 
 def _ask_words(model: CaptionModel) -> tuple[tuple[int, ...], bool]:
-    typed = st.text_input("Begin with these words", key=BEGIN, bind="query-params", max_chars=200,
+    typed = st.text_input("Begin with these words", **linked(CAPTIONS, BEGIN), max_chars=200,
                           placeholder="a dog ... or click a next word below",
                           help="The caption goes on from here. A whole caption of your own: read it only.")  # fmt: skip
     words = words_of(typed)[:LONGEST]
@@ -73,7 +75,7 @@ def _ask_words(model: CaptionModel) -> tuple[tuple[int, ...], bool]:
     if not start:
         return (), False
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        only = st.toggle("Read only", key=ONLY, bind="query-params", help="Tell nothing after these words.")
+        only = st.toggle("Read only", **linked(CAPTIONS, ONLY), help="Tell nothing after these words.")
         st.button("Undo a word", icon=":material/undo:", on_click=_begin, args=(" ".join(words[:-1]),),
                   type="tertiary")  # fmt: skip
         st.button("Tell freely", icon=":material/close:", on_click=_begin, args=("",), type="tertiary")
@@ -86,10 +88,10 @@ def _begin(text: str, only: bool = False) -> None:
 
 def _ask_sharpness() -> float | None:
     """s of `engine.attention.telling`, None as trained; the slider runs from 0 over 1 to infinity."""
-    if st.toggle("As trained", True, key="trained", bind="query-params", help="Soft weighs all cells by softmax(e); "
+    if st.toggle("As trained", True, **linked(CAPTIONS, "trained"), help="Soft weighs all cells by softmax(e); "
                  "hard takes the one of highest score."):  # fmt: skip
         return None
-    place = st.slider("Everywhere · soft · one cell", 0.0, 2.0, 1.0, 0.1, key="sharp", bind="query-params")
+    place = st.slider("Everywhere · soft · one cell", 0.0, 2.0, 1.0, 0.1, **linked(CAPTIONS, "sharp"))
     s = sharpness_at(place)
     st.caption(f"alpha = softmax({'∞' if math.isinf(s) else f'{s:.2f}'} e)")
     return s

@@ -13,6 +13,7 @@ from pages.debug import compare_panels as panels
 from pages.debug.compare_controls import WIPE, ask_layout, ask_sides
 from pages.debug.compare_pairs import chosen_pair, pairs
 from pages.debug.compare_sides import Found, Side, answers, compared, wholes
+from pages.kit.keys import linked
 from pages.kit.page import export, frame, tabs, title
 from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import COMPARE
@@ -79,8 +80,8 @@ def beside(page, sides: Sequence[Side]) -> None:
                 st.text(f"{side.who}: {side.words}")
                 viewer(trace, key, start=start, link=KEY)
     with page.side:
-        who = st.segmented_control("Numbers of", ("A", "B"), default="A", required=True, key="numbers",
-                                   bind="query-params", width="stretch")  # fmt: skip
+        who = st.segmented_control("Numbers of", ("A", "B"), default="A", required=True, **linked(COMPARE, "numbers"),
+                                   width="stretch")  # fmt: skip
         for key in KEYS:
             with st.container(key=f"{key}_numbers"):
                 viewer_panel(key)

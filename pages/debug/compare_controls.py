@@ -7,8 +7,10 @@ import streamlit as st
 from engine import gallery
 from pages.debug.compare_sides import Side
 from pages.kit import models
+from pages.kit.keys import linked
 from pages.kit.page import card_text
 from pages.kit.picker import Chosen, former, from_gallery, put
+from pages.kit.rooms import COMPARE
 
 LAYOUT, ON, VARIANT = "layout", "on", {"A": "va", "B": "vb"}  # keys of the widgets, and names in the URL
 MODEL = {"A": "a", "B": "b"}
@@ -20,8 +22,8 @@ VIEWS = ", six views"  # at the end of a variant that is averaged
 def ask_layout(chosen: Chosen) -> str:
     """One viewer with a wipe, or two; beside it the button that swaps A and B."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        layout = st.segmented_control("Layout", (WIPE, BESIDE), default=WIPE, required=True, key=LAYOUT,
-                                      bind="query-params", label_visibility="collapsed")  # fmt: skip
+        layout = st.segmented_control("Layout", (WIPE, BESIDE), default=WIPE, required=True, **linked(COMPARE, LAYOUT),
+                                      label_visibility="collapsed")  # fmt: skip
         if st.button("Swap", icon=":material/swap_horiz:", key="swap", on_click=_swap, args=(chosen,),
                      help="A becomes B, and B becomes A: models, variants and pictures."):  # fmt: skip
             st.rerun()
@@ -35,7 +37,7 @@ def ask_sides(chosen: Chosen) -> tuple[Side, Side]:
     right = _ask("B", here, "recurrent", chosen)
     pictures = (SAME, *([FORMER] if former() else []), *gallery.names())
     _forget(ON, pictures)
-    name = st.selectbox("B looks at", pictures, key=ON, bind="query-params", filter_mode=None)
+    name = st.selectbox("B looks at", pictures, **linked(COMPARE, ON), filter_mode=None)
     return left, _at(right, _picture(name, chosen))
 
 
@@ -43,11 +45,11 @@ def _ask(who: str, names: tuple[str, ...], usual: str, chosen: Chosen) -> Side:
     """A row: the model, its variant, its card."""
     words, variants, card = st.columns([1.2, 1.2, 0.3], gap="small", vertical_alignment="bottom")
     _forget(MODEL[who], names)
-    name = words.selectbox(who, names, names.index(usual), key=MODEL[who], bind="query-params", filter_mode=None)
+    name = words.selectbox(who, names, names.index(usual), **linked(COMPARE, MODEL[who]), filter_mode=None)
     model = models.model(name)
     options = [v + end for end in ("", *([VIEWS] if models.averages(model) else [])) for v in model.scored]
     _forget(VARIANT[who], options)
-    picked = variants.selectbox("Variant", options, options.index(model.usual), key=VARIANT[who], bind="query-params",
+    picked = variants.selectbox("Variant", options, options.index(model.usual), **linked(COMPARE, VARIANT[who]),
                                 filter_mode=None, label_visibility="hidden",
                                 help="Six views: three sizes, each also mirrored, and their mean.")  # fmt: skip
     with card.popover("", icon=":material/badge:", type="tertiary", help=f"The card of {who}"):

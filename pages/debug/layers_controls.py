@@ -8,6 +8,8 @@ import streamlit as st
 
 from engine.debug.layer_steps import field_words, shape_words
 from engine.debug.layers import MOST, ORDERS, Module, Recording
+from pages.kit.keys import linked
+from pages.kit.rooms import LAYERS
 
 NETWORK = "(network)"  # what the network itself is called in the list of its modules
 LAYER, OUTPUT, BY, MAPS, SCALE = "layer", "output", "by", "maps", "scale"  # keys, and names in the URL
@@ -36,17 +38,17 @@ def ask(recording: Recording) -> Asked:
     names = [m.name or NETWORK for m in recording.modules if m.outputs]
     if st.session_state.get(LAYER, st.query_params.get(LAYER)) not in names:
         st.session_state[LAYER] = first(recording)
-    name = st.selectbox("Layer", names, key=LAYER, bind="query-params",
+    name = st.selectbox("Layer", names, **linked(LAYERS, LAYER),
                         help="Type to search; the tab Module tree shows all of them.")  # fmt: skip
     module = recording["" if name == NETWORK else name]
     index = _ask_output(module)
     words(module, index)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        by = st.segmented_control("Channels by", ORDERS, default=ORDERS[0], key=BY, required=True,
-                                  bind="query-params", help="Variation: the standard deviation over the picture. "
+        by = st.segmented_control("Channels by", ORDERS, default=ORDERS[0], **linked(LAYERS, BY), required=True,
+                                  help="Variation: the standard deviation over the picture. "
                                   "Strength: the mean |value|.")  # fmt: skip
-        most = st.selectbox("Maps", COUNTS, index=1, key=MAPS, bind="query-params", filter_mode=None, width=84)
-    one = st.toggle("One colour scale for all maps", key=SCALE, bind="query-params",
+        most = st.selectbox("Maps", COUNTS, index=1, **linked(LAYERS, MAPS), filter_mode=None, width=84)
+    one = st.toggle("One colour scale for all maps", **linked(LAYERS, SCALE),
                     help="On: a colour is the same value in each map. A scale ends where 98 % of the cells are "
                     "within it.")  # fmt: skip
     return Asked(module, index, by, most, one)
@@ -68,7 +70,7 @@ def _ask_output(module: Module) -> int:
     numbers = tuple(range(1, count + 1))
     if st.session_state.get(OUTPUT, 1) not in numbers:  # another layer had more
         del st.session_state[OUTPUT]
-    return st.segmented_control("Output", numbers, default=1, key=OUTPUT, required=True, bind="query-params",
+    return st.segmented_control("Output", numbers, default=1, **linked(LAYERS, OUTPUT), required=True,
                                 help="It runs several times, or gives several maps at once.") - 1  # fmt: skip
 
 

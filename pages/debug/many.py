@@ -25,7 +25,7 @@ def look() -> None:
     """Everything that answers: the pictures' table or one of them, the questions, the figures."""
     page, here = frame(), desk()
     with page.side, st.expander("Pictures and models", expanded=here.opened is None, icon=":material/tune:"):
-        model = page.model(MANY, lambda: models.ask(models.segmenters(), key="many_model"))
+        model = page.model(MANY, lambda: models.ask(models.segmenters(), MANY))
         if model is None:
             return
         source = controls.ask_pictures(here, model.card)

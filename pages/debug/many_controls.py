@@ -14,6 +14,8 @@ from engine.debug.collection import CollectionError
 from engine.images import MAX_BYTES
 from pages.debug.many_state import KEY, MOST_HELD, Desk, Source, one_of, work
 from pages.kit import models, queue
+from pages.kit.keys import linked
+from pages.kit.rooms import MANY
 
 GALLERY, FILES, NOBODY = "The gallery", "Your files", "nobody"
 ENDINGS = [*(ending[1:] for ending in sorted(collection.PICTURES)), "zip"]
@@ -54,7 +56,7 @@ def _upload(desk: Desk) -> None:
 def ask_second(first: str, card: Card) -> Any | None:
     """A model of the same classes that the first one is held against, None for nobody."""
     names = [name for name in models.segmenters() if name != first and _fits(name, card)]
-    name = st.selectbox("Held against", (NOBODY, *names), key="many_against", bind="query-params", filter_mode=None,
+    name = st.selectbox("Held against", (NOBODY, *names), **linked(MANY, "many_against"), filter_mode=None,
                         help="Where the two disagree, at least one of them is wrong.")  # fmt: skip
     try:
         return None if name == NOBODY else models.model(name)

@@ -16,6 +16,8 @@ from engine.debug.collection import Collection, Item
 from engine.keep import size_of
 from engine.runs import Job
 from pages.kit import queue
+from pages.kit.keys import linked
+from pages.kit.rooms import MANY
 
 KEY = "many"
 MOST_HELD = 60_000_000  # bytes of files that one visit brings
@@ -79,7 +81,7 @@ def desk() -> Desk:
 
 def one_of(label: str, options: Sequence[str], key: str, **looks: Any) -> str:
     """One of a few answers, which stands in the URL; at first the first one."""
-    return st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params",
+    return st.segmented_control(label, options, default=options[0], required=True, **linked(MANY, key),
                                 label_visibility="collapsed", **looks)  # fmt: skip
 
 

@@ -10,9 +10,11 @@ import streamlit as st
 from engine.debug.answers import Answer
 from engine.debug.probe import PROBES, Blur, Patch, Probe
 from pages.debug import probe_state as state
+from pages.kit.keys import linked
 from pages.kit.picker import Chosen
+from pages.kit.rooms import PROBE
 
-KIND, VARIANT, CLASS = "probe", "variant", "watch"  # keys, and names in the URL
+KIND, VARIANT, CLASS = "probe", "probe_variant", "watch"  # keys, and names in the URL
 _MOST = "most of the picture"  # in the box of classes: whichever has the largest share
 
 
@@ -28,14 +30,14 @@ def ask_variant(model: Any) -> str:
         del st.session_state[VARIANT]  # another model's
     if len(options) == 1:
         return options[0]
-    return st.selectbox("Variant", options, index=options.index(model.usual), key=VARIANT, bind="query-params",
+    return st.selectbox("Variant", options, index=options.index(model.usual), **linked(PROBE, VARIANT),
                         filter_mode=None)  # fmt: skip
 
 
 def ask_probe(chosen: Chosen) -> Probe:
     """Which change, and how strong; the grey square is laid by hand."""
-    name = st.segmented_control("Done to the picture", tuple(PROBES), default=Blur.name, key=KIND, required=True,
-                                bind="query-params")  # fmt: skip
+    name = st.segmented_control("Done to the picture", tuple(PROBES), default=Blur.name,
+                                **linked(PROBE, KIND), required=True)  # fmt: skip
     kind = PROBES[name]
     if kind is Patch:
         st.caption("Drag the square on the picture, or use the arrow keys; [ and ] change its side.")
@@ -43,7 +45,7 @@ def ask_probe(chosen: Chosen) -> Probe:
     if not kind.grid:
         return kind()
     return kind(st.slider(f"Strength, {kind.unit}", kind.low, kind.high, kind.usual, kind.step, format="%g",
-                          key=strength_key(kind), bind="query-params"))  # fmt: skip
+                          **linked(PROBE, strength_key(kind))))  # fmt: skip
 
 
 def ask_class(before: Answer) -> int:
@@ -51,7 +53,7 @@ def ask_class(before: Answer) -> int:
     options = (_MOST, *before.classes)
     if st.session_state.get(CLASS) not in (None, *options):
         del st.session_state[CLASS]  # another model's
-    name = st.selectbox("Watched class", options, key=CLASS, bind="query-params",
+    name = st.selectbox("Watched class", options, **linked(PROBE, CLASS),
                         help="Click a pixel of the picture to watch its class there.")  # fmt: skip
     return largest(before) if name == _MOST else before.classes.index(name)
 

@@ -13,8 +13,10 @@ from engine.runs import Job
 from pages.debug import probe_state as state
 from pages.debug.probe_controls import take
 from pages.kit import queue
+from pages.kit.keys import linked
 from pages.kit.page import export
 from pages.kit.picker import Chosen
+from pages.kit.rooms import PROBE
 from pages.kit.viewer import viewer
 
 KEY = "occlusion"
@@ -47,11 +49,11 @@ def panel(model: Any, chosen: Chosen, before: Answer, watched: int) -> None:
 def ask() -> Sliding:
     """Side and step of the square, and the size of the picture that the network is shown."""
     left, middle, right = st.columns([1, 1, 1.2], gap="medium")
-    side = left.slider("Side, px", 8, 256, 80, 8, key="side", bind="query-params")
-    step = middle.slider("Step, px", 8, 128, 40, 8, key="step", bind="query-params")
+    side = left.slider("Side, px", 8, 256, 80, 8, **linked(PROBE, "side"))
+    step = middle.slider("Step, px", 8, 128, 40, 8, **linked(PROBE, "step"))
     with right:
-        copy = st.segmented_control("Longest side of the working copy", tuple(COPIES), default="320 px", key="copy",
-                                    required=True, bind="query-params",
+        copy = st.segmented_control("Longest side of the working copy", tuple(COPIES), default="320 px",
+                                    **linked(PROBE, "copy"), required=True,
                                     help="A smaller copy is quicker, where the network takes it.")  # fmt: skip
     return Sliding(side, step, COPIES[copy])
 

@@ -11,7 +11,9 @@ from engine.images import MAX_BYTES
 from engine.trace import VOID
 from pages.debug.truth_state import DRAW, JUDGE, SOURCE, UPLOAD, Classes, Desk, Upload, desk
 from pages.kit import truths
+from pages.kit.keys import linked
 from pages.kit.picker import Chosen
+from pages.kit.rooms import TRUTH
 
 VOID_NAME = "void"
 ROWS = 40  # entries of a mask that can be mapped by hand, those of most pixels
@@ -19,8 +21,8 @@ ROWS = 40  # entries of a mask that can be mapped by hand, those of most pixels
 
 def ask_source() -> str:
     """What the visitor wants to do, in the URL."""
-    return st.segmented_control("Ground truth", (JUDGE, UPLOAD, DRAW), default=JUDGE, required=True, key=SOURCE,
-                                bind="query-params", width="stretch", label_visibility="collapsed",
+    return st.segmented_control("Ground truth", (JUDGE, UPLOAD, DRAW), default=JUDGE, required=True,
+                                **linked(TRUTH, SOURCE), width="stretch", label_visibility="collapsed",
                                 help="Judge by the truth that is known, upload a mask, or draw one")  # fmt: skip
 
 

@@ -8,7 +8,9 @@ import streamlit as st
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import CLASS, CONFUSION, WORST, Focus, confusions, occurring, worst_confusion
 from pages.debug.truth_state import KEY, Classes, Desk, desk
+from pages.kit.keys import linked
 from pages.kit.picker import Chosen
+from pages.kit.rooms import TRUTH
 from pages.kit.viewer import Box, chosen_row
 
 TRUE, CALLED = "true", "called"  # names in the URL
@@ -70,7 +72,7 @@ def ask_focus(chosen: Chosen, classes: Classes, found: Verdict) -> Focus:
             del st.session_state[name]
     left, right = st.columns(2, gap="small")
     picked = [
-        place.selectbox(label, classes, index, key=name, bind="query-params", filter_mode=None, help=words)
+        place.selectbox(label, classes, index, **linked(TRUTH, name), filter_mode=None, help=words)
         for place, label, index, name, words in (
             (left, "Truth", true, TRUE, "The step “One class” shows where it was found and missed."),
             (right, "called", called, CALLED, "The step “Confusion” shows the pixels of the two."))

@@ -25,7 +25,9 @@ from engine.metrics import boundary_band
 from engine.segmentation.scoring import with_truth
 from engine.trace import Trace
 from pages.kit import owned, picker, queue, sessions, truths
+from pages.kit.keys import linked
 from pages.kit.picker import Chosen
+from pages.kit.rooms import PageInfo
 
 # What models and parsers made of pictures; an encoding of 640x480 pixels holds about 2 MB.
 FOUND = Keep(192 * 2**20)
@@ -150,14 +152,14 @@ def warm(names: tuple[str, ...]) -> threading.Thread:
     return thread
 
 
-def ask(choices: Sequence[str], key: str = "model") -> str:
+def ask(choices: Sequence[str], page: PageInfo | None = None) -> str:
     """A box to choose a model; one that must be downloaded first is fetched on a click. Returns one that is here.
 
-    key: its name in the URL; pages with other choices need another one. Of a single choice nothing is asked.
+    page: whose choice it is; None for the one that pages share. Of a single choice nothing is asked.
     """
     if len(choices) == 1:
         return choices[0]
-    name = st.selectbox("Model", choices, key=key, bind="query-params", filter_mode=None,
+    name = st.selectbox("Model", choices, **linked(page, "model"), filter_mode=None,
                         help="By the names that the command line and notebooks use.")  # fmt: skip
     if here(name):
         return name

@@ -11,6 +11,7 @@ from engine.metrics import BAND
 from engine.segmentation.labelling import Reading
 from engine.segmentation.scoring import score
 from pages.kit import charts
+from pages.kit.keys import linked
 from pages.kit.page import FIGURES
 
 SHORT = {"pixel_accuracy": "pixel", "class_accuracy": "class", "mean_iou": "mean IoU", "fw_iou": "fw IoU",
@@ -20,7 +21,7 @@ SHORT = {"pixel_accuracy": "pixel", "class_accuracy": "class", "mean_iou": "mean
 @st.fragment
 def scored(labels: Callable[[], Mapping[str, np.ndarray]], truth: np.ndarray, classes: tuple[str, ...]) -> None:
     """Each variant's labels (H, W) against the ground truth (H, W) of this picture: figures, IoU, confusion matrix."""
-    width = st.slider("Boundary width in pixels", 1, 20, int(BAND), key="band", bind="query-params", width=320)
+    width = st.slider("Boundary width in pixels", 1, 20, int(BAND), **linked(None, "band"), width=320)
     result = score(truth, dict(labels()), len(classes), width)
     words = {**FIGURES, "boundary_accuracy": f"near boundaries ({width} px)"}
     st.dataframe([{"": name, **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}

@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from pages.kit import keys
+
 ROOT = Path(__file__).resolve().parents[2]
 ICON, LOGO = str(ROOT / "assets" / "icon.svg"), str(ROOT / "assets" / "logo.svg")
 ROOMS = ("segmentation", "attention", "spatial", "debug")  # in the order of the lecture, then the bench
@@ -189,4 +191,6 @@ def navigation() -> StreamlitPage:
             for page in PAGES
             if page.room == room
         ]
-    return st.navigation(menu, expanded=True)
+    page = st.navigation(menu, expanded=True)
+    keys.enter(page.url_path)
+    return page

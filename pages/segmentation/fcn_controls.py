@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.segmentation.fcn import VARIANTS
+from pages.kit.keys import linked
+from pages.kit.rooms import FCN
 
 STRIDES = {"g32": "stride 32", "g16": "skip, stride 16", "g8": "skip, stride 8"}  # key in the URL -> words
 
@@ -19,7 +21,7 @@ def ask_gains() -> tuple[float, float, float]:
 
 def ask_average() -> bool:
     """Whether to average over views, in the URL."""
-    return st.toggle("Average over six views", key="average", bind="query-params",
+    return st.toggle("Average over six views", **linked(FCN, "average"),
                      help="Three sizes, each also mirrored: six times the work; figures on the card.")  # fmt: skip
 
 
@@ -27,7 +29,7 @@ def _ask_gain(key: str, label: str) -> float:
     words, slider = st.columns([1, 1.4], vertical_alignment="center", gap="small")
     words.markdown(label)
     with slider:
-        return st.slider(label, 0.0, 2.0, 1.0, 0.1, format="× %.1f", key=key, bind="query-params",
+        return st.slider(label, 0.0, 2.0, 1.0, 0.1, format="× %.1f", **linked(FCN, key),
                          label_visibility="collapsed")  # fmt: skip
 
 

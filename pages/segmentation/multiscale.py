@@ -14,7 +14,6 @@ from pages.segmentation import multiscale_panels as panels
 from pages.segmentation.multiscale_controls import ask_octaves, ask_superpixels
 
 KEY = "multiscale"
-ASKED = "multiscale_model"  # the box of models, in session and URL
 SUM = 4  # the step that a first visitor sees
 
 
@@ -23,7 +22,9 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(MULTISCALE, lambda: models.ask((*MULTISCALE.models, *models.own(MultiScaleModel)), ASKED))
+        model = page.model(
+            MULTISCALE, lambda: models.ask((*MULTISCALE.models, *models.own(MultiScaleModel)), MULTISCALE)
+        )
         if model is None:
             return
         gains, superpixels = ask_octaves(), ask_superpixels()

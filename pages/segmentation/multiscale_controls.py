@@ -6,6 +6,8 @@ import streamlit as st
 
 from engine.segmentation.multiscale_model import Gains
 from engine.segmentation.parsing import USUAL, Superpixels
+from pages.kit.keys import linked
+from pages.kit.rooms import MULTISCALE
 
 METHODS = ("felzenszwalb", "slic")
 OCTAVES = {"o1": "1", "o2": "1/2", "o4": "1/4"}  # key in the URL -> words
@@ -15,7 +17,7 @@ def ask_octaves() -> Gains:
     """1 for each octave that speaks and 0 for a muted one, finest first."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("Octaves")
-        return tuple(float(st.toggle(name, True, key=key, bind="query-params")) for key, name in OCTAVES.items())
+        return tuple(float(st.toggle(name, True, **linked(MULTISCALE, key))) for key, name in OCTAVES.items())
 
 
 def ask_superpixels() -> Superpixels:
@@ -23,7 +25,7 @@ def ask_superpixels() -> Superpixels:
     words, place = st.columns([1, 1.4], vertical_alignment="center", gap="small")
     words.markdown("Superpixels")
     with place.popover("Settings", icon=":material/tune:", width="stretch"):
-        method = st.segmented_control("Method", METHODS, default=METHODS[0], key="superpixels", bind="query-params",
+        method = st.segmented_control("Method", METHODS, default=METHODS[0], **linked(MULTISCALE, "superpixels"),
                                       required=True)  # fmt: skip
         if method == "slic":
             return Superpixels(
@@ -42,4 +44,4 @@ def ask_superpixels() -> Superpixels:
 
 
 def _slider(label: str, low: float, high: float, usual: float, step: float, key: str, words: str) -> float:
-    return st.slider(label, low, high, usual, step, key=key, bind="query-params", help=words)
+    return st.slider(label, low, high, usual, step, **linked(MULTISCALE, key), help=words)

@@ -13,7 +13,6 @@ from pages.segmentation import patches_panels as panels
 from pages.segmentation.patches_controls import KEY, ask_place, ask_window, clicked, show
 from pages.segmentation.patches_price import price
 
-ASKED = "patches_model"  # the box of models, if there are several, in session and URL
 PATCH, DENSE = 1, 2  # steps: the patch, shown beside the picture; what a first visitor sees
 
 
@@ -22,7 +21,7 @@ def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(PATCHES, lambda: models.ask((*PATCHES.models, *models.own(PatchesModel)), ASKED))
+        model = page.model(PATCHES, lambda: models.ask((*PATCHES.models, *models.own(PatchesModel)), PATCHES))
         if model is None:
             return
         window = ask_window()

@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw
 from engine.segmentation.patches import WINDOWS
 from engine.segmentation.patches_model import USUAL
 from engine.trace import Step
+from pages.kit.keys import linked
+from pages.kit.rooms import PATCHES
 from pages.kit.viewer import Pick
 
 KEY = "patches"
@@ -17,7 +19,7 @@ SIDE = 268  # screen pixels of an enlarged patch
 
 def ask_window() -> int:
     """The side of the window in pixels of the working size, in the URL."""
-    return st.select_slider("Window, pixels", WINDOWS, USUAL, key="window", bind="query-params",
+    return st.select_slider("Window, pixels", WINDOWS, USUAL, **linked(PATCHES, "window"),
                             help="Each is read from another depth of the same network.")  # fmt: skip
 
 
@@ -34,7 +36,7 @@ def _slide(column, name: str, length: int) -> float:
     if st.session_state.get(name, 0) >= length:  # another picture may be smaller
         st.session_state[name] = length - 1
     with column:
-        return 0.5 + st.slider(name, 0, length - 1, length // 2, key=name, bind="query-params")
+        return 0.5 + st.slider(name, 0, length - 1, length // 2, **linked(PATCHES, name))
 
 
 def clicked(pick: Pick | None) -> bool:

@@ -9,6 +9,8 @@ import streamlit as st
 
 from engine.segmentation.patches_model import SIDE, Encoding, PatchesModel
 from engine.segmentation.patchwise import BATCHES, Comparison
+from pages.kit.keys import linked
+from pages.kit.rooms import PATCHES
 
 SIDES = (8, 16, SIDE, 64)
 CHUNK = 0.3  # seconds of work between two looks at the Stop button
@@ -26,8 +28,8 @@ def _price(model: PatchesModel, encoding: Encoding, x: float, y: float, window: 
     """A piece of the run in each rerun: a click in a fragment waits for its end, so Stop is looked at in between."""
     runs, session = runs_of(key), st.session_state
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        side = st.segmented_control("Crop around the window's middle, pixels a side", SIDES, default=SIDE, key="crop",
-                                    bind="query-params", required=True)  # fmt: skip
+        side = st.segmented_control("Crop around the window's middle, pixels a side", SIDES, default=SIDE,
+                                    **linked(PATCHES, "crop"), required=True)  # fmt: skip
         if st.button("Run", icon=":material/play_arrow:", key="price_run", type="primary"):
             runs.pop(window, None)
             session[RUNNING] = model.compare(encoding, x, y, window, side)

@@ -14,15 +14,13 @@ from pages.kit.viewer import Brush, Pick, viewer, viewer_panel
 from pages.segmentation import recurrent_panels as panels
 from pages.segmentation.recurrent_controls import KEY, ask_correction, ask_run, keep
 
-ASKED = "recurrent_model"  # the box of models, if there are several, in session and URL
-
 
 @st.fragment
 def look(chosen: Chosen) -> None:
     """Everything that answers: the title's badge, the picture, the controls, the explanations."""
     page = frame()
     with page.side, st.container(border=True, gap="small"):
-        model = page.model(RECURRENT, lambda: models.ask((*RECURRENT.models, *models.own(RecurrentModel)), ASKED))
+        model = page.model(RECURRENT, lambda: models.ask((*RECURRENT.models, *models.own(RecurrentModel)), RECURRENT))
         if model is None:
             return
         count, start = ask_run()

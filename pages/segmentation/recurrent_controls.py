@@ -6,7 +6,9 @@ import streamlit as st
 
 from engine.segmentation.recurrent import PASSES
 from engine.segmentation.recurrent_model import MOST, STARTS, Correction
+from pages.kit.keys import linked
 from pages.kit.picker import Chosen
+from pages.kit.rooms import RECURRENT
 from pages.kit.viewer import Painted, painted
 
 KEY = "recurrent"
@@ -14,10 +16,10 @@ KEY = "recurrent"
 
 def ask_run() -> tuple[int, str]:
     """The number of passes and the start, in the URL."""
-    count = st.slider("Passes", 1, MOST, PASSES, key="passes", bind="query-params",
+    count = st.slider("Passes", 1, MOST, PASSES, **linked(RECURRENT, "passes"),
                       help=f"It was trained for {PASSES}; ask for more and see whether it keeps still.")  # fmt: skip
-    start = st.segmented_control("Start from an answer that is", STARTS, default=STARTS[0], key="start", required=True,
-                                 bind="query-params", width="stretch",
+    start = st.segmented_control("Start from an answer that is", STARTS, default=STARTS[0],
+                                 **linked(RECURRENT, "start"), required=True, width="stretch",
                                  help="What pass 1 is told: nothing, a wrong class everywhere, noise.")  # fmt: skip
     return count, start
 
@@ -31,7 +33,7 @@ def ask_correction(chosen: Chosen, classes: int) -> tuple[Correction | None, int
     st.session_state["recurrent_painting"] = (chosen.key, found)  # the component forgets it on another page
     after = st.session_state.setdefault(f"recurrent_after_{found.n}", _passes_before(found))
     with st.container(horizontal=True, vertical_alignment="center"):
-        hold = st.toggle("Hold what is painted", key="hold", bind="query-params",
+        hold = st.toggle("Hold what is painted", **linked(RECURRENT, "hold"),
                          help="On: painted labels stay in every pass. Off: the network is told once.")  # fmt: skip
         st.button("Forget it", icon=":material/undo:", on_click=_forget, args=(found.n,), type="tertiary",
                   help="Run without the painting; its strokes stay in the picture until you clear them.")  # fmt: skip

@@ -12,6 +12,8 @@ from engine.spatial.sampling import MODES, PADDINGS, Sampling
 from engine.spatial.theta import Theta, TransformError, check, convert, from_url, to_url
 from engine.spatial.transforms import FAMILIES, Family, ThinPlateSpline
 from pages.kit.drag import Released
+from pages.kit.keys import linked
+from pages.kit.rooms import GRID
 
 LONGEST = 256  # pixels of the picture that is sampled, so that the browser can draw every frame
 NAMES = {"attention": "attention", "affine": "affine", "projective": "projective", "tps": "thin plate spline"}
@@ -50,18 +52,18 @@ def small(rgb: np.ndarray) -> np.ndarray:
 
 def ask() -> tuple[Family, Sampling]:
     """The family of transforms and how its grid is read, all in the URL."""
-    name = st.pills("Transform", list(NAMES), format_func=NAMES.get, default="affine", key="family",
-                                bind="query-params", required=True)  # fmt: skip
+    name = st.pills("Transform", list(NAMES), format_func=NAMES.get, default="affine", **linked(GRID, "family"),
+                                required=True)  # fmt: skip
     family = FAMILIES[name]
     if name == "tps":
         family = ThinPlateSpline(regularisation=st.select_slider(
-            "Regularisation λ", LAMBDAS, 0.0, format_func=lambda v: f"{v:g}", key="lambda", bind="query-params",
+            "Regularisation λ", LAMBDAS, 0.0, format_func=lambda v: f"{v:g}", **linked(GRID, "lambda"),
             help="0 goes through the control points; more bends less and misses them."))  # fmt: skip
-    mode = st.pills("Interpolation", MODES, default=MODES[0], key="mode", bind="query-params",
+    mode = st.pills("Interpolation", MODES, default=MODES[0], **linked(GRID, "mode"),
                                 required=True, help="How a place between pixels is read.")  # fmt: skip
-    padding = st.pills("Padding", PADDINGS, default=PADDINGS[0], key="padding", bind="query-params",
+    padding = st.pills("Padding", PADDINGS, default=PADDINGS[0], **linked(GRID, "padding"),
                                    required=True, help="What a place outside the picture reads.")  # fmt: skip
-    align = st.toggle("align_corners", key="align", bind="query-params",
+    align = st.toggle("align_corners", **linked(GRID, "align"),
                       help="-1 and 1 are the centres of the outer pixels; else their outer edges.")  # fmt: skip
     return family, Sampling(mode, padding, align)
 

@@ -14,6 +14,8 @@ from engine.spatial.drawing import CARD
 from engine.spatial.presets import presets
 from engine.spatial.theta import Theta, TransformError, moved
 from pages.kit.keeping import once
+from pages.kit.keys import linked
+from pages.kit.rooms import GRID
 from pages.kit.viewer import viewer, viewer_panel
 from pages.spatial.grid_seen import Seen
 
@@ -72,12 +74,12 @@ def _ask_target(seen: Seen) -> Theta | None:
 
 
 def _ask_course() -> Course:
-    pyramid = st.toggle("Pyramid: from blurred to sharp", key="learn_pyramid", bind="query-params")
-    blur = st.slider("Blur, sigma in px", 0, 32, 0, key="learn_blur", bind="query-params",
+    pyramid = st.toggle("Pyramid: from blurred to sharp", **linked(GRID, "learn_pyramid"))
+    blur = st.slider("Blur, sigma in px", 0, 32, 0, **linked(GRID, "learn_blur"),
                      help="With the pyramid: of its first level; 0 means a twelfth of the picture.")  # fmt: skip
-    brightness = st.slider("Target's brightness, times", 0.5, 1.5, 1.0, 0.05, key="learn_light", bind="query-params")
-    rate = st.select_slider("Rate", RATES, 0.02, key="learn_rate", bind="query-params")
-    steps = st.segmented_control("Steps", STEPS, default=150, key="learn_steps", bind="query-params", required=True)
+    brightness = st.slider("Target's brightness, times", 0.5, 1.5, 1.0, 0.05, **linked(GRID, "learn_light"))
+    rate = st.select_slider("Rate", RATES, 0.02, **linked(GRID, "learn_rate"))
+    steps = st.segmented_control("Steps", STEPS, default=150, **linked(GRID, "learn_steps"), required=True)
     return Course(steps, rate, float(blur), pyramid, brightness)
 
 

@@ -12,6 +12,8 @@ from plotly.subplots import make_subplots
 
 from engine.spatial.sampling import MODES, PADDINGS, Sampling, explain, kernel, pixel_index, sampled
 from engine.spatial.transforms import target_points
+from pages.kit.keys import linked
+from pages.kit.rooms import GRID
 from pages.spatial.grid_seen import Seen
 
 ACCENT = "#ff4b4b"
@@ -29,8 +31,8 @@ def half_a_pixel(seen: Seen) -> None:
                 "same theta looks up to half a pixel further in, which is much on a small feature map. The picture has "
                 "4 x 4 pixels here; mode and padding are those of the page.")  # fmt: skip
     left, right = st.columns(2)
-    x = left.slider("Place x", -1.6, 1.6, -0.6, 0.01, key="half_x", bind="query-params")
-    y = right.slider("Place y", -1.6, 1.6, 0.3, 0.01, key="half_y", bind="query-params")
+    x = left.slider("Place x", -1.6, 1.6, -0.6, 0.01, **linked(GRID, "half_x"))
+    y = right.slider("Place y", -1.6, 1.6, 0.3, 0.01, **linked(GRID, "half_y"))
     left, right = st.columns([1.5, 1])
     left.plotly_chart(_squares(x, y), key="half_squares", alt="Pixel centres of 4 x 4 pixels in both conventions")
     with right:

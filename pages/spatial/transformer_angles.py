@@ -10,6 +10,8 @@ from plotly.subplots import make_subplots
 from engine.spatial.curves import TRAINED, Curve, curve, tried
 from engine.spatial.digits_model import DigitModel
 from engine.spatial.samples import samples
+from pages.kit.keys import linked
+from pages.kit.rooms import TRANSFORMER
 from pages.spatial.transformer_shown import FAMILIES
 
 UNITS = {"angle": "angle, degrees", "scale": "scale", "shift": "shift to the right, pixels"}
@@ -21,7 +23,7 @@ def angles(model: DigitModel, plain: DigitModel | None) -> None:
     """Ask what to vary; show error, undone quantity, and how well the transformer follows."""
     task = model.task.name
     known = TRAINED[task]
-    name = st.segmented_control("Vary", list(UNITS), default=next(iter(known)), key="vary", bind="query-params",
+    name = st.segmented_control("Vary", list(UNITS), default=next(iter(known)), **linked(TRANSFORMER, "vary"),
                                 required=True)  # fmt: skip
     with st.spinner("Asking both networks about 100 digits at each value ..."):
         found = _curve(model.card.sha256, name, model)

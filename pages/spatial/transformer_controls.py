@@ -9,6 +9,8 @@ import streamlit as st
 
 from engine.spatial.distortions import TASKS, Task
 from engine.spatial.placing import KIND
+from pages.kit.keys import linked
+from pages.kit.rooms import TRANSFORMER
 from pages.spatial.transformer_shown import FAMILIES
 from pages.spatial.transformer_source import counted, pad, sampled, uploaded, upright
 
@@ -43,12 +45,12 @@ class Asked:
 
 def ask() -> Asked:
     """Draw the controls; what they say."""
-    name = st.selectbox("The digit is", list(KIND), format_func=TASK_WORDS.get, key="task", bind="query-params",
+    name = st.selectbox("The digit is", list(KIND), format_func=TASK_WORDS.get, **linked(TRANSFORMER, "task"),
                         filter_mode=None, help="What was done to the digits that the networks saw.")  # fmt: skip
-    family = st.pills("Transformer", list(FAMILIES), format_func=FAMILIES.get, default="affine", key="transformer",
-                      required=True, bind="query-params")  # fmt: skip
-    source = st.segmented_control("Digit from", SOURCES, default=SOURCES[0], key="from", required=True,
-                                  bind="query-params")  # fmt: skip
+    family = st.pills("Transformer", list(FAMILIES), format_func=FAMILIES.get, default="affine",
+                      **linked(TRANSFORMER, "transformer"), required=True)  # fmt: skip
+    source = st.segmented_control("Digit from", SOURCES, default=SOURCES[0],
+                                  **linked(TRANSFORMER, "from"), required=True)  # fmt: skip
     task, seed, drawn = TASKS[name], 0, None
     if source == "pick":
         digit, label = sampled()

@@ -11,6 +11,8 @@ from engine.spatial.finding_model import FindModel
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
 from pages.kit.keeping import once
+from pages.kit.keys import linked
+from pages.kit.rooms import TRANSFORMER
 from pages.kit.viewer import viewer, viewer_panel
 from pages.spatial.transformer_shown import network
 from pages.spatial.transformer_sum import shaken
@@ -24,9 +26,9 @@ def find() -> None:
     """Ask for the task and the digit; show the boxes over the training."""
     left, right = st.columns([2.15, 1], gap="medium")
     with right, st.container(border=True, gap="small"):
-        task = st.segmented_control("Pictures", list(TASKS), format_func=TASKS.get, default="TC", key="find_task",
-                                    bind="query-params", required=True)  # fmt: skip
-        digit = st.segmented_control("Digit", range(10), default=3, key="find_digit", bind="query-params",
+        task = st.segmented_control("Pictures", list(TASKS), format_func=TASKS.get, default="TC",
+                                    **linked(TRANSFORMER, "find_task"), required=True)  # fmt: skip
+        digit = st.segmented_control("Digit", range(10), default=3, **linked(TRANSFORMER, "find_digit"),
                                      required=True)  # fmt: skip
         seed = shaken("New pictures", "find_seed")
     with left:

@@ -11,6 +11,8 @@ from engine.spatial.digits_trace import learning_trace
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
 from pages.kit.keeping import once
+from pages.kit.keys import linked
+from pages.kit.rooms import TRANSFORMER
 from pages.kit.viewer import viewer, viewer_panel
 from pages.spatial.transformer_shown import network
 
@@ -24,7 +26,7 @@ def learn() -> None:
     """Ask for the task; show its training."""
     left, right = st.columns([2.15, 1], gap="medium")
     with right:
-        task = st.segmented_control("Training", TASKS, default=TASKS[0], key="learn_task", bind="query-params",
+        task = st.segmented_control("Training", TASKS, default=TASKS[0], **linked(TRANSFORMER, "learn_task"),
                                     required=True)  # fmt: skip
     with left:
         model = network(f"digits-{task.lower()}-affine")

@@ -14,6 +14,8 @@ from PIL import Image
 from engine.images import MAX_BYTES, ImageError, decode
 from engine.spatial.distortions import DIGIT
 from engine.spatial.samples import EACH, centred, from_upload, samples
+from pages.kit.keys import linked
+from pages.kit.rooms import TRANSFORMER
 
 BLANK = np.zeros((DIGIT, DIGIT), np.uint8)
 
@@ -21,7 +23,7 @@ BLANK = np.zeros((DIGIT, DIGIT), np.uint8)
 def sampled() -> tuple[np.ndarray, int]:
     """A sample that the user chooses, (28, 28) uint8, and its label."""
     strip = st.empty()
-    label = st.pills("Digit", range(10), default=4, key="digit", required=True, bind="query-params")
+    label = st.pills("Digit", range(10), default=4, **linked(TRANSFORMER, "digit"), required=True)
     which = counted("variant", EACH, "Another one", ":material/refresh:")
     strip.html(_strip(which))
     return samples().images[EACH * label + which], label

@@ -12,6 +12,8 @@ from engine.spatial.distortions import TASKS
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
 from pages.kit.keeping import once
+from pages.kit.keys import linked
+from pages.kit.rooms import TRANSFORMER
 from pages.kit.viewer import viewer, viewer_panel
 from pages.spatial.transformer_shown import network
 
@@ -58,7 +60,7 @@ def add() -> None:
 
 
 def _digit(words: str, key: str, first: int) -> int:
-    return st.segmented_control(words, range(10), default=first, key=key, bind="query-params", required=True)
+    return st.segmented_control(words, range(10), default=first, **linked(TRANSFORMER, key), required=True)
 
 
 def shaken(label: str, key: str) -> int:

@@ -1,0 +1,100 @@
+"""Names of the controls that stand in the address: each belongs to one page, or is shared on purpose.
+
+Streamlit keeps the value of such a control in the visit under its key, from page to page, and writes it into the
+address under the same name. Two pages with one name would hand each other values that their controls cannot take, so
+nobody but this module binds a control to the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+if TYPE_CHECKING:
+    from pages.kit.rooms import PageInfo
+
+SHARED: Mapping[str, str] = {
+    "image": "the picture in hand",
+    "model": "the network at work",
+    "band": "the width of the band along boundaries in which figures are taken",
+}
+
+# Names that stood in links before pages put their own before it: whose each is. A new control needs no line here.
+PLAIN: Mapping[str, str] = {
+    name: page
+    for page, names in {
+        "patches": "window x y crop",
+        "multiscale": "o1 o2 o4 superpixels segments compactness scale sigma smallest",
+        "recurrent": "passes start hold",
+        "fcn": "g32 g16 g8 average",
+        "captions": "numbers show beam temperature begin only trained sharp",
+        "grid": "family lambda mode padding align theta half_x half_y "
+        "learn_pyramid learn_blur learn_light learn_rate learn_steps",
+        "transformer": "task transformer from digit variant clutter pose vary learn_task find_task find_digit "
+        "find_seed upper lower sum_seed",
+        "compare": "layout on a b va vb",
+        "truth": "true called",
+        "probe": "probe watch at patch side step copy blur noise brightness offset jpeg rotation",
+        "layers": "layer output by maps",
+        "many": "pictures",
+    }.items()
+    for name in names.split()
+}
+
+FORMER: Mapping[str, tuple[str, ...]] = {  # names in old links to these pages that are another page's alone now
+    "layers": ("scale",),
+    "compare": ("numbers",),
+    "probe": ("variant",),
+}
+_PAGE = "keys_page"  # in the session: the page that ran last
+
+
+class Linked(TypedDict):
+    """What binds a control to the address."""
+
+    key: str
+    bind: Literal["query-params"]
+
+
+def key(page: PageInfo | None, name: str) -> str:
+    """The key of a control of `page`, in session and address; page None: one that all pages share.
+
+    Raises KeyError where a shared name is not declared in `SHARED`.
+    """
+    if page is None:
+        if name not in SHARED:
+            raise KeyError(name)
+        return name
+    owned = PLAIN.get(name) == page.url or name.startswith(f"{page.url}_")
+    return name if owned else f"{page.url}_{name}"
+
+
+def linked(page: PageInfo | None, name: str) -> Linked:
+    """What a control of `page` is given to stand in the address: ``st.toggle(words, **linked(FCN, "average"))``.
+
+    page: whose control it is; None for one that all pages share. Raises KeyError as `key` does.
+    """
+    return {"key": key(page, name), "bind": "query-params"}
+
+
+def enter(page: str) -> None:
+    """Before the page of this address runs for the first time: read an old link by the names that its controls have
+    now, and let no control take a parameter without a value for no choice at all."""
+    if st.session_state.get(_PAGE) == page:
+        return
+    st.session_state[_PAGE] = page
+    with get_script_run_ctx().session_state.query_params() as address:
+        former = [name for name in FORMER.get(page, ()) if name in address]
+        for name in former:
+            address[f"{page}_{name}"] = address[name]
+            address.remove_param(name)
+        empty = {name: address.get_all(name) for name in address if not any(address.get_all(name))}
+        for name in empty:
+            address.discard_param_no_forward_msg(name)
+        if former or empty:
+            address.set_initial_query_params_from_current()  # from it controls take their first values
+        for name, nothing in empty.items():  # a page may say what is wrong with it
+            address.set_with_no_forward_msg(name, nothing)
