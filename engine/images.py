@@ -65,12 +65,14 @@ class Picture:
     rgb: (H, W, 3) uint8, contiguous and read-only.
     notes: what was done to the file, in short phrases.
     key: SHA-256 of the file's bytes in hexadecimal. original: width and height of the file's picture, upright.
+    orientation: the file's EXIF orientation, 1 to 8 (reference 2), 1 where it says none: how `rgb` was set upright.
     """
 
     rgb: np.ndarray
     notes: tuple[str, ...] = ()
     key: str = ""
     original: tuple[int, int] | None = None
+    orientation: int = 1
     width: int = field(init=False)
     height: int = field(init=False)
 
@@ -186,7 +188,7 @@ def _decode(image: Image.Image, name: str, data: bytes, longest: int) -> Picture
         done.append(f"scaled from {size[0]}x{size[1]} to {small.width}x{small.height}")
     done += notes + (["transparency on white"] if white else []) + ([f"{depth} to 8-bit"] if depth else [])
     done += ["CMYK to RGB"] if image.mode == "CMYK" else []
-    return Picture(np.array(small), tuple(done), hashlib.sha256(data).hexdigest(), size)
+    return Picture(np.array(small), tuple(done), hashlib.sha256(data).hexdigest(), size, turn)
 
 
 def _fit(size: tuple[int, int], longest: int) -> tuple[int, int]:
@@ -210,9 +212,10 @@ def _frames(image: Image.Image, name: str, data: bytes) -> list[str]:
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        turn = int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # broken EXIF does not spoil a good picture
         return 1
+    return turn if turn in _TURNS else 1
 
 
 def _depth(image: Image.Image, name: str, data: bytes) -> str:

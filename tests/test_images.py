@@ -240,6 +240,7 @@ def test_orientation(kind, way):
     picture = decode(file(blocks, kind, exif=exif, **options))
     assert close(picture.rgb, UPRIGHT[way](blocks), 12)
     assert picture.notes == (() if way == 1 else ("turned by EXIF",))
+    assert picture.orientation == way
 
 
 def test_twelve_megapixels_turned_and_drafted():

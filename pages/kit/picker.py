@@ -57,6 +57,7 @@ class Chosen:
     title: for an upload its file name, so never render it as HTML or Markdown. notice: what was done to the file.
     truth: label set -> (H, W) uint8 or None, see `engine.gallery.GalleryImage.truth`; None for the user's own image.
     original: width and height of the file's picture as it stands upright, before it was scaled down.
+    orientation: the file's EXIF orientation, 1 to 8; 1 where it says none.
     """
 
     rgb: np.ndarray = field(repr=False)
@@ -68,6 +69,7 @@ class Chosen:
     credit: str = ""
     thumbnail: bytes = field(default=b"", repr=False)  # JPEG
     original: tuple[int, int] = (0, 0)
+    orientation: int = 1
 
     def __post_init__(self) -> None:
         if not all(self.original):
@@ -178,7 +180,8 @@ def _from_file(data: bytes, name: str) -> Chosen:
     with st.spinner("Reading the picture"):
         picture = decode(data)
     small = _jpeg(picture.rgb, (520, 300))
-    return Chosen(picture.rgb, picture.key, _plain(name), picture.notice, thumbnail=small, original=picture.original)
+    return Chosen(picture.rgb, picture.key, _plain(name), picture.notice, thumbnail=small, original=picture.original,
+                  orientation=picture.orientation)  # fmt: skip
 
 
 def _plain(name: str) -> str:
