@@ -79,10 +79,11 @@ def test_a_mask_is_found_by_its_stem_in_a_folder_beside(folder, at):
     assert "1 file was left out: a mask without a picture of the same name." in found.notes
 
 
-def test_a_mask_in_another_place_is_no_mask():
+def test_a_mask_in_another_place_is_not_used():
     found = of_zip({"one/a.jpg": PNG, "two/masks/a.png": PNG, "three/a.png": PNG, "lonely_mask.png": PNG})
     assert [item.mask for item in found.items] == [None] * len(found.items)
-    assert names(found) == ["lonely_mask.png", "one/a.jpg", "three/a.png"]
+    assert names(found) == ["one/a.jpg", "three/a.png"]
+    assert "one mask fits several pictures" in found.question
 
 
 def test_the_gallery_knows_its_truth():
