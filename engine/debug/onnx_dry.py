@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,23 +14,14 @@ from engine import tensors
 from engine.cards import ModelError
 from engine.debug.onnx_model import OnnxModel, as_logits, card_of
 from engine.debug.onnx_pipe import Tick
-from engine.debug.onnx_spec import IMAGENET, NEUTRAL, Spec
+from engine.debug.onnx_spec import DOUBT, IMAGENET, NEUTRAL, RIGHT, WRONG, Finding, Spec, quoted
 from engine.segmentation.labelling import Labelling
 
-RIGHT, DOUBT, WRONG = "right", "doubt", "wrong"
 SLOW = 3.0  # seconds of a run from which on a page feels slow
 ALONE = 0.995  # share of the picture that one class may cover before it is doubtful
 OTHERS = (("x / 255", IMAGENET, "RGB"), ("x / 255", NEUTRAL, "RGB"), ("x / 127.5 - 1", NEUTRAL, "RGB"),
           ("raw, 0 to 255", NEUTRAL, "RGB"), ("x / 255", IMAGENET, "BGR"),
           ("raw, 0 to 255", NEUTRAL, "BGR"))  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence on what was looked at. level: "right", "doubt" or "wrong"."""
-
-    level: str
-    sentence: str
 
 
 def dry_run(model: OnnxModel, rgb: np.ndarray, tick: Tick | None = None) -> tuple[Finding, ...]:
@@ -45,7 +36,7 @@ def dry_run(model: OnnxModel, rgb: np.ndarray, tick: Tick | None = None) -> tupl
     except ModelError as error:
         return (Finding(WRONG, f"{error} {_mend(spec)}"),)
     h, w = x.shape[-2:]
-    ran = Finding(RIGHT, f"It ran on {w} x {h} pixels in {1000 * seconds:.0f} ms and gave {spec.output}: {found.dtype} "
+    ran = Finding(RIGHT, f"It ran on {w} x {h} pixels in {1000 * seconds:.0f} ms and gave {quoted(spec.output)}: {found.dtype} "
                   f"{found.shape}.")  # fmt: skip
     try:
         logits = as_logits(found, spec)

@@ -87,8 +87,10 @@ def as_input(x: Tensor, spec: Spec) -> np.ndarray:
         divided, less = SCALES[spec.scale]
         mean, std = (torch.tensor(v[: x.shape[1]]).view(-1, 1, 1) for v in (spec.mean, spec.std))
         x = (x / divided - less - mean) / std
-    if spec.layout == "NHWC":
+    if spec.layout.endswith("HWC"):
         x = x.permute(0, 2, 3, 1)
+    if not spec.layout.startswith("N"):
+        x = x[0]
     return x.contiguous().numpy().astype(spec.dtype)
 
 
@@ -96,12 +98,16 @@ def as_logits(found: np.ndarray, spec: Spec) -> Tensor:
     """The network's output -> logits (1, K, h, w) float32. Raises ModelError where it is not what `spec` says."""
     if spec.kind == "labels":
         return _one_hot(found, len(spec.classes))
-    maps = found[:, None] if found.ndim == 3 else found
-    if maps.ndim != 4 or len(maps) != 1 or not maps.size or maps.dtype.kind != "f":
+    last = spec.out_layout == "NHWC"
+    maps = found[None] if found.ndim == 3 and (found.shape[-1] if last else found.shape[0]) > 1 else found
+    if maps.ndim < 4 and maps.size == maps.shape[-1] * maps.shape[-2]:
+        maps = maps.reshape(1, 1, *maps.shape[-2:])  # one channel without an axis of its own
+        last = False
+    if maps.ndim != 4 or len(maps) != 1 or not maps.size or maps.dtype.kind not in "fiub":
         raise ModelError(f"The output is {found.dtype} {found.shape}, not one map of scores: choose another output, or "
                          "the kind that fits.")  # fmt: skip
     x = torch.from_numpy(maps.astype(np.float32))
-    x = x.permute(0, 3, 1, 2) if spec.out_layout == "NHWC" and found.ndim == 4 else x
+    x = x.permute(0, 3, 1, 2) if last else x
     if not bool(torch.isfinite(x).all()):
         raise ModelError("The output holds numbers that are not finite: check scale, mean and deviation.")
     if spec.kind == "probabilities":
@@ -119,16 +125,29 @@ def as_logits(found: np.ndarray, spec: Spec) -> Tensor:
 
 
 def _one_hot(found: np.ndarray, classes: int) -> Tensor:
-    """Labels (1, h, w), or with an axis of one for the classes -> logits (1, K, h, w)."""
-    labels = found.reshape([n for i, n in enumerate(found.shape) if i == 0 or found.ndim == 3 or n != 1])
-    if labels.ndim != 3 or len(labels) != 1 or not labels.size:
+    """Labels (h, w), with axes of one before or behind or not, -> logits (1, K, h, w).
+
+    Of two classes the second may be called 255 instead of 1, as in pictures of masks.
+    """
+    labels = plane(found)
+    if labels is None:
         raise ModelError(f"The output has the shape {found.shape}, so it is no map of labels: choose logits.")
-    whole = labels.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        whole = labels.astype(np.int64)
     if labels.dtype.kind == "f" and not np.array_equal(whole, labels):
         raise ModelError("The output holds fractions, so it is no map of labels: choose logits or probabilities.")
+    if classes == 2 and bool(np.isin(whole, (0, 255)).all()):
+        whole = whole // 255
     if whole.min() < 0 or whole.max() >= classes:
         odd = int(whole.max() if whole.max() >= classes else whole.min())
         raise ModelError(f"The output holds the label {odd}, but there are {classes} names: name all classes.")
     n = math.ceil(math.sqrt(max(classes * whole.size / MOST_VALUES, 1)))  # every n-th pixel stays within the bound
-    index = torch.from_numpy(whole[:, n // 2 :: n, n // 2 :: n].copy())[:, None]  # (1, 1, h, w)
+    index = torch.from_numpy(whole[n // 2 :: n, n // 2 :: n].copy())[None, None]  # (1, 1, h, w)
     return torch.zeros(1, classes, *index.shape[2:]).scatter_(1, index, SURE)
+
+
+def plane(found: np.ndarray) -> np.ndarray | None:
+    """(h, w) of (h, w), (1, h, w), (1, 1, h, w), (1, h, w, 1) or (h, w, 1); None of anything else."""
+    pairs = [found.shape[i : i + 2] for i in range(found.ndim - 1)] if found.size and found.ndim <= 4 else []
+    sides = next((pair for pair in reversed(pairs) if math.prod(pair) == found.size and 1 not in pair[:1]), None)
+    return None if sides is None else found.reshape(sides)

@@ -13,20 +13,25 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from engine.cards import ModelError
-from engine.debug.onnx_pipe import Late, Pipe, PipeError, Tick
-from engine.debug.onnx_spec import Info, Port, harmless
+from engine.debug.onnx_pipe import MOST_ARRAYS, Late, Pipe, PipeError, Tick
+from engine.debug.onnx_spec import Info, Port, Seen, harmless
 
 MOST_FILE = 100 * 2**20  # bytes
 START_SECONDS, OPEN_SECONDS, RUN_SECONDS = 30.0, 60.0, 60.0
 IDLE = 180.0  # seconds after which a process that nobody asks is ended
 ALIVE = 4  # processes at once; the one that was not asked for longest ends for another
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+class Refused(ModelError):
+    """The process answered that it cannot do what was asked; it is ready for another question."""
 
 
 class Process:
@@ -44,13 +49,14 @@ class Process:
         """Its process id."""
         return self._popen.pid
 
-    def ask(self, head: dict, array: np.ndarray, seconds: float, tick: Tick | None = None) -> tuple[dict, list]:
+    def ask(self, head: dict, arrays: np.ndarray | Sequence[np.ndarray], seconds: float,
+            tick: Tick | None = None) -> tuple[dict, list]:  # fmt: skip
         """Its answer to a question, within so many seconds. tick: called meanwhile; what it raises ends the process."""
         try:
             if not self._ready:
                 self._pipe.receive(START_SECONDS, tick)
                 self._ready = True
-            self._pipe.send(head, [array], seconds, tick)
+            self._pipe.send(head, [arrays] if isinstance(arrays, np.ndarray) else arrays, seconds, tick)
             answer, arrays = self._pipe.receive(seconds, tick)
         except Late:
             self.end()
@@ -63,7 +69,7 @@ class Process:
             self.end()
             raise
         if sentence := answer.get("error"):
-            raise ModelError(harmless(str(sentence), 600))
+            raise Refused(harmless(str(sentence), 600))
         return answer, arrays
 
     def kill(self) -> None:
@@ -94,15 +100,29 @@ class Process:
 class Network:
     """A file with its process, which comes and goes. Safe among threads; closed when nobody holds it any more."""
 
-    def __init__(self, data: bytes, tick: Tick | None = None) -> None:
-        """Check the file and open it. tick: as for `run`. Raises ModelError with a sentence."""
-        if len(data) > MOST_FILE:
-            raise ModelError(f"This file has {len(data) >> 20} MB; at most {MOST_FILE >> 20} MB can be run.")
-        self.size = len(data)
-        self._holder = _Holder(data)
+    def __init__(self, data: bytes, tick: Tick | None = None, beside: Mapping[str, bytes] | None = None) -> None:
+        """Check the file and open it. tick: as for `run`. Raises ModelError with a sentence.
+
+        beside: name -> content of the files that came with it and hold its weights.
+        """
+        files = {"": data, **(beside or {})}
+        self.size = sum(map(len, files.values()))
+        if self.size > MOST_FILE:
+            raise ModelError(f"This network has {self.size >> 20} MB; at most {MOST_FILE >> 20} MB can be run.")
+        if len(files) > MOST_ARRAYS:
+            raise ModelError(f"At most {MOST_ARRAYS - 1} files with weights can come with a network.")
+        self._holder = _Holder(files)
         weakref.finalize(self, self._holder.close)
         with self._holder.lock:
             self.info = _info(self._holder.opened(tick))
+
+    def look(self, array: np.ndarray, tick: Tick | None = None) -> tuple[Seen | None, ...]:
+        """What each of `info.outputs` is like for `array` at the input. tick: as for `run`. Raises ModelError."""
+        with self._holder.lock:
+            self._holder.opened(tick)
+            head = {"do": "look", "input": self.info.inputs[0].name, "outputs": [p.name for p in self.info.outputs]}
+            answer, _ = self._holder.ask(head, array, RUN_SECONDS, tick)
+        return _looked(answer, len(self.info.outputs))
 
     def run(self, array: np.ndarray, source: str, output: str, tick: Tick | None = None) -> tuple[np.ndarray, float]:
         """The output called `output` for `array` at the input called `source`, and the seconds it took.
@@ -132,14 +152,16 @@ class Network:
 class _Holder:
     """What a `Network` holds and what must end with it: the file and the process."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, files: Mapping[str, bytes]) -> None:
         self.lock = threading.Lock()
         self.process: Process | None = None
         self.used = time.monotonic()
         self._answer: dict = {}
         self._closed = False
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the network
-        self._file.write(data)
+        self._sizes = {name: len(data) for name, data in files.items()}  # one after the other
+        for data in files.values():
+            self._file.write(data)
 
     def opened(self, tick: Tick | None) -> dict:
         """What the file says of itself, from a process that holds it; the lock is held."""
@@ -149,14 +171,23 @@ class _Holder:
             _make_room(self)
             self.process = Process()
             self._file.seek(0)
-            self._answer, _ = self.ask({"do": "open"}, np.frombuffer(self._file.read(), np.uint8), OPEN_SECONDS, tick)
+            parts = [np.frombuffer(self._file.read(size), np.uint8) for size in self._sizes.values()]
+            head = {"do": "open", "beside": list(self._sizes)[1:]}
+            try:
+                self._answer, _ = self.ask(head, parts, OPEN_SECONDS, tick)
+            except ModelError:
+                self.rest()  # it holds no network
+                raise
         return self._answer
 
-    def ask(self, head: dict, array: np.ndarray, seconds: float, tick: Tick | None) -> tuple[dict, list]:
-        """Ask the process; one that failed is ended, so that the next question starts a fresh one."""
+    def ask(self, head: dict, array: np.ndarray | Sequence[np.ndarray], seconds: float,
+            tick: Tick | None) -> tuple[dict, list]:  # fmt: skip
+        """Ask the process; one that broke off is ended, so that the next question starts a fresh one."""
         self.used = time.monotonic()
         try:
             return self.process.ask(head, array, seconds, tick)
+        except Refused:
+            raise
         except BaseException:
             self.rest()
             raise
@@ -225,12 +256,27 @@ def _put_to_rest(holder: _Holder) -> None:
 def _info(answer: dict) -> Info:
     """What the process says of the file, checked. Raises ModelError."""
     try:
-        ports = [tuple(Port(str(p["name"]), str(p["dtype"])[:20], tuple(_dim(d) for d in p["shape"][:8]))
+        ports = [tuple(Port(str(p["name"]), str(p["dtype"])[:20], tuple(_dim(d) for d in p["shape"][:8]),
+                            str(p.get("end", ""))[:20], bool(p.get("feeds")))
                        for p in answer[side]) for side in ("inputs", "outputs")]  # fmt: skip
         metadata = {str(k): str(v) for k, v in answer["metadata"].items()}
         return Info(*ports, metadata, int(answer["nodes"]), int(answer["parameters"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError("The network's process did not say what the file holds.") from error
+
+
+def _looked(answer: dict, count: int) -> tuple[Seen | None, ...]:
+    """What the process says of a run, checked. Raises ModelError."""
+    try:
+        found = tuple(None if s is None else Seen(
+            str(s["dtype"])[:20], tuple(int(n) for n in s["shape"][:8]), float(s["low"]), float(s["high"]),
+            bool(s["whole"]), int(s["kinds"]), tuple(map(int, s["sums"])), tuple(map(int, s["logs"])),
+        ) for s in answer["seen"])  # fmt: skip
+        if len(found) == count:
+            return found
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    raise ModelError("The network's process did not say what came out.")
 
 
 def _dim(value: object) -> int | str | None:

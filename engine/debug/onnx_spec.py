@@ -8,7 +8,7 @@ References
 Convention
 ----------
 Pixels (H, W, 3) RGB are stretched to height x width, scaled, then (x - mean) / std in the order of `channels`, and laid
-out as (1, C, h, w) or (1, h, w, C). The map that comes out covers the whole picture.
+out as (1, C, h, w) or (1, h, w, C), or without the 1. The map that comes out covers the whole picture.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from typing import Any
 from engine.cards import Card
 from engine.data import stanford, voc
 
-LAYOUTS = ("NCHW", "NHWC")
+LAYOUTS = ("NCHW", "NHWC")  # of an output
+LAYOUTS_IN = (*LAYOUTS, "CHW", "HWC")
 CHANNELS = {"RGB": 3, "BGR": 3, "grey": 1}
 SCALES = {"x / 255": (255.0, 0.0), "x / 127.5 - 1": (127.5, 1.0), "raw, 0 to 255": (1.0, 0.0)}  # divided by, less
-DTYPES = ("float32", "float16", "uint8")
+DTYPES = ("float32", "float16", "float64", "uint8")
 KINDS = ("logits", "probabilities", "labels")
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 NEUTRAL = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 MOST_CLASSES = 254  # a label is one byte, and 255 says that nobody may judge
 MOST_SIDE = 2048  # pixels of the input
+MOST_OUTPUTS = 16  # that are looked at
+MOST_QUOTED = 80  # characters of a file that a sentence repeats
 LONGEST = 512  # pixels of the longer side where the network takes any size
 MULTIPLE = 32
 _NAMES = ("names", "classes", "class_names", "labels", "id2label")
-TOLD = (*_NAMES, "scale", "mean", "std", "author")  # what is read of a file's metadata
+TOLD = (*_NAMES, "scale", "mean", "std", "author", "task")  # what is read of a file's metadata
 _NAME = 40  # characters of a class
 _CITYSCAPES = ("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
                "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle",
@@ -46,11 +49,17 @@ Numbers = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output: its name, NumPy's name of its type, and its shape with a name or None where it is open."""
+    """An input or output: its name, NumPy's name of its type, and its shape with a name or None where it is open.
+
+    end: what the last nodes before an output do: "sigmoid", "softmax", "log-softmax", "argmax", "tanh", "relu" or "".
+    feeds: whether other nodes of the network use an output too.
+    """
 
     name: str
     dtype: str
     shape: tuple[Dim, ...]
+    end: str = ""
+    feeds: bool = False
 
     @property
     def line(self) -> str:
@@ -67,6 +76,37 @@ class Info:
     metadata: Mapping[str, str]
     nodes: int
     parameters: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an output was on a run: its type and shape, its smallest and largest number, whether all are whole, how many
+    different ones there are (0 for more than 256), the axes along which it adds up to 1, and along which exp does."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    whole: bool
+    kinds: int
+    sums: tuple[int, ...] = ()
+    logs: tuple[int, ...] = ()
+
+
+RIGHT, DOUBT, WRONG, GUESS, ASK = "right", "doubt", "wrong", "guess", "ask"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence on what was looked at.
+
+    level: "right" for what was checked, "guess" for what was only assumed, "doubt", "wrong", or "ask" for what only
+    the visitor can know. about: fields of the Spec that a guess is about; it is one for as long as they stand.
+    """
+
+    level: str
+    sentence: str
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +137,8 @@ class Spec:
 
     def wrong(self) -> str:
         """What cannot be, in one sentence; "" where it can."""
+        if not self.classes:
+            return "Which classes the network knows cannot be read from its file: name them, or say how many there are."
         if not 2 <= len(self.classes) <= MOST_CLASSES:
             return f"A network for labels needs 2 to {MOST_CLASSES} classes, not {len(self.classes)}."
         if any(side is not None and not 8 <= side <= MOST_SIDE for side in (self.height, self.width, self.longest)):
@@ -109,45 +151,72 @@ class Spec:
 
 
 def guess(info: Info) -> Spec:
-    """The likeliest way to use a network, from its ports and metadata."""
-    port, out = info.inputs[0], _likely(info.outputs)
-    layout = "NHWC" if _is(port, 3) and not _is(port, 1) else "NCHW"
-    colour, rows, columns = (1, 2, 3) if layout == "NCHW" else (3, 1, 2)
+    """The likeliest way to use a network, from its ports and metadata; without classes where they cannot be known."""
+    port, out = info.inputs[0], likely(info)
+    layout = "NHWC" if _is(port, -1) and not _is(port, -3) else "NCHW"
+    colour, rows, columns = (-3, -2, -1) if layout == "NCHW" else (-1, -3, -2)
     sides = [_number(port, at) for at in (rows, columns)]
     kind, out_layout, count = _answer(out, layout)
-    names = names_in(info.metadata, count)
     scale, mean, std = normalisation(info.metadata, port.dtype)
     return Spec(
-        port.name, out.name, names, *sides, layout=layout, channels="grey" if _number(port, colour) == 1 else "RGB",
+        port.name,
+        out.name,
+        one_against_the_rest(info.metadata) if count == 1 else names_in(info.metadata, count),
+        *sides,
+        layout=layout if len(port.shape) == 4 else layout[1:],
+        channels="grey" if _number(port, colour) == 1 else "RGB",
         dtype=port.dtype if port.dtype in DTYPES else "float32",
-        scale=scale, mean=mean, std=std, kind=kind, out_layout=out_layout,
-    )  # fmt: skip
+        scale=scale,
+        mean=mean,
+        std=std,
+        kind=kind,
+        out_layout=out_layout,
+    )
 
 
-def _likely(outputs: Iterable[Port]) -> Port:
-    """The output that is most like a map of classes."""
+SIDE = re.compile(r"aux|feat|hidden|embed|backbone|boundary|edge", re.I)  # names of outputs beside the answer
 
-    def rank(port: Port) -> tuple[bool, bool]:
-        return len(port.shape) not in (3, 4), "aux" in port.name.lower()
 
-    return min(outputs, key=rank)
+def likely(info: Info) -> Port:
+    """The output that is most like a map of classes, by what the file says."""
+    wanted = len(next(filter(None, (_listed(info.metadata.get(key, "")) for key in _NAMES)), ()))
+
+    def rank(port: Port) -> tuple[bool, ...]:
+        sides = [_number(port, at) for at in (1, -1)] if len(port.shape) == 4 else []
+        known = [side for side in sides if side is not None]
+        return (
+            len(port.shape) not in (2, 3, 4),
+            bool(SIDE.search(port.name)),
+            bool(known) and wanted > 0 and wanted not in known,
+            bool(known) and min(known) > MOST_CLASSES,
+            port.feeds and not port.end,
+        )
+
+    return min(info.outputs, key=rank)
 
 
 def _answer(out: Port, layout: str) -> tuple[str, str, int | None]:
-    """Kind and layout of an output, and how many classes it speaks of, None where it does not say."""
+    """Kind and layout of an output, and how many channels it has, None where it does not say."""
     whole = out.dtype.startswith(("int", "uint", "bool"))
-    if whole or len(out.shape) == 3:
-        return ("labels" if whole else "logits"), "NCHW", None if whole else 2
+    scores = "probabilities" if out.end in ("sigmoid", "softmax") or _SOFT.search(out.name) else "logits"
+    if whole or out.end == "argmax" or len(out.shape) < 4:
+        if out.dtype == "bool":
+            return "labels", "NCHW", 2
+        labels = whole or out.end == "argmax" or len(out.shape) == 2
+        return ("labels" if labels else scores), "NCHW", None if labels else 1
     first, last = _number(out, 1), _number(out, 3)
     turned = last is not None and (layout == "NHWC" if first is None else last < first)
     count = last if turned else first
-    kind = "probabilities" if re.search(r"soft|prob|sigmoid", out.name, re.I) else "logits"
-    return kind, "NHWC" if turned else "NCHW", 2 if count == 1 else count
+    return scores, "NHWC" if turned else "NCHW", count
+
+
+_SOFT = re.compile(r"soft|prob|sigmoid", re.I)
 
 
 def _number(port: Port, at: int) -> int | None:
     """The side of a port where it is fixed."""
-    return port.shape[at] if at < len(port.shape) and isinstance(port.shape[at], int) else None
+    there = -len(port.shape) <= at < len(port.shape)
+    return port.shape[at] if there and isinstance(port.shape[at], int) else None
 
 
 def _is(port: Port, at: int) -> bool:
@@ -169,21 +238,42 @@ def normalisation(metadata: Mapping[str, str], dtype: str) -> tuple[str, Numbers
 
 
 def names_in(metadata: Mapping[str, str], count: int | None) -> tuple[str, ...]:
-    """The classes that a file names in its metadata if they are `count`, else those that are usual for that number."""
+    """The classes that a file names in its metadata if they are `count`, else numbers; none where the count is unknown.
+
+    Names are never made up from a count: a network with 21 classes need not know those of VOC.
+    """
     for key in _NAMES:
         found = _listed(metadata.get(key, ""))
-        if found and (count is None or len(found) == count):
+        if 2 <= len(found) <= MOST_CLASSES and (count is None or len(found) == count):
             return clean(found)
-    return usual(count or 21)
+    return numbered(count or 0)
+
+
+def one_against_the_rest(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The two classes of a network with one channel, as the file names them or in plain words."""
+    named = names_in(metadata, 2)
+    return usual(2) if named == numbered(2) else named
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Numbers as the names of `count` classes."""
+    return tuple(f"class {i}" for i in range(min(count, MOST_CLASSES)))
+
+
+_SETS = {2: "background and object", 7: "VOC's animals and people", 8: "Stanford Background", 19: "Cityscapes",
+         21: "PASCAL VOC"}  # number of classes -> what has so many  # fmt: skip
+
+
+def offers(count: int | None) -> dict[str, tuple[str, ...]]:
+    """Names that `count` classes may have, by what they are from; all that are known where the count is not."""
+    return {title: usual(n) for n, title in _SETS.items() if count in (None, n)}
 
 
 def usual(count: int) -> tuple[str, ...]:
-    """The names of `count` classes: of the data set that is known for this number, else numbers."""
+    """The names of the best known set with `count` classes, else numbers: a guess, which nobody should take unasked."""
     known = {8: stanford.LABELS.classes, len(voc.LABELS.classes): voc.LABELS.classes, 19: _CITYSCAPES,
              2: ("background", "object")}  # fmt: skip
-    if count == 21:
-        return Card.read("fcn_resnet50").classes
-    return known.get(count) or tuple(f"class {i}" for i in range(min(count, MOST_CLASSES)))
+    return Card.read("fcn_resnet50").classes if count == 21 else known.get(count) or numbered(count)
 
 
 def label_set(classes: tuple[str, ...]) -> str:
@@ -197,11 +287,35 @@ def harmless(text: str, most: int = 60) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:most]
 
 
+def quoted(*parts: str, most: int = MOST_QUOTED) -> str:
+    """What a stranger's file says, for a sentence: harmless, and never more than `most` characters of it together."""
+    each = max(8, most // max(1, min(len(parts), 4)) - 2)
+    text = ", ".join(harmless(part, each) for part in parts[:4]) + (" ..." if len(parts) > 4 else "")
+    return text[:most].strip(" ,")
+
+
 def clean(names: Iterable[Any]) -> tuple[str, ...]:
-    """Names of classes in letters, digits and harmless signs: they may stand anywhere on a page."""
+    """Names of classes in letters, digits and harmless signs: they may stand anywhere on a page.
+
+    No two are the same: the second "car" becomes "car (2)".
+    """
     kept = (re.sub(r"[^\w\-/. +()']|_", " ", str(name)) for name in names)
     short = (" ".join(name.split())[:_NAME].strip() for name in kept)
-    return tuple(name or f"class {i}" for i, name in enumerate(short))
+    return unique(name or f"class {i}" for i, name in enumerate(short))
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, each one once: where one comes again it gets a number behind it."""
+    names = tuple(names)
+    taken, made = set(names), []
+    for i, name in enumerate(names):
+        shown, n = name, 1
+        while n == 1 and name in names[:i] or n > 1 and shown in taken:
+            n += 1
+            shown = f"{name} ({n})"
+        taken.add(shown)
+        made.append(shown)
+    return tuple(made)
 
 
 def _listed(text: str) -> list[str]:

@@ -6,6 +6,7 @@ References
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import resource
@@ -19,7 +20,8 @@ from onnx import ModelProto, TensorProto, helper
 
 from engine.cards import ModelError
 from engine.debug import onnx_checks
-from engine.debug.onnx_pipe import MOST_BYTES, Pipe, PipeError
+from engine.debug.onnx_pipe import DTYPES, MOST_BYTES, Pipe, PipeError
+from engine.debug.onnx_spec import MOST_QUOTED, Seen
 
 MEMORY = 3 * 2**30  # bytes of address space
 SECONDS = 300  # of CPU time for one question, should nobody be there to end it
@@ -36,7 +38,8 @@ def confine() -> None:
 
 
 class Worker:
-    """Answers questions: "open" takes a file, "run" an input for it."""
+    """Answers questions: "open" takes a file and those beside it, "run" an input for it, "look" an input for a summary
+    of all outputs."""
 
     def __init__(self) -> None:
         self._session: onnxruntime.InferenceSession | None = None
@@ -45,7 +48,7 @@ class Worker:
         """The answer to one message; what goes wrong becomes a sentence under "error"."""
         _more_time()
         try:
-            return {"open": self._open, "run": self._run}[head["do"]](head, arrays)
+            return {"open": self._open, "run": self._run, "look": self._look}[head["do"]](head, arrays)
         except ModelError as error:
             return {"error": str(error)}, []
         except MemoryError:
@@ -55,10 +58,13 @@ class Worker:
 
     def _open(self, head: dict, arrays: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
         self._session = None
-        model = onnx_checks.read(arrays[0].tobytes())
+        data, *others = (a.tobytes() for a in arrays)
+        model = onnx_checks.read(data, dict(zip(head.get("beside", ()), others, strict=True)))
         info = onnx_checks.describe(model)
-        del model
-        self._session = _session(arrays[0].tobytes())
+        if others:
+            data = model.SerializeToString()
+        del model, others
+        self._session = _session(data)
         return asdict(info), []
 
     def _run(self, head: dict, arrays: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
@@ -66,17 +72,55 @@ class Worker:
         (found,) = self._session.run([head["output"]], {head["input"]: arrays[0]})
         if not isinstance(found, np.ndarray) or found.nbytes > MOST_BYTES:
             raise ModelError("The output is not one tensor of a size that can be shown.")
-        return {"seconds": time.perf_counter() - started}, [found]
+        return {"seconds": time.perf_counter() - started}, [_plain(found)]
+
+    def _look(self, head: dict, arrays: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
+        found = self._session.run(head["outputs"], {head["input"]: arrays[0]})
+        return {"seen": [asdict(_seen(x)) if isinstance(x, np.ndarray) else None for x in found]}, []
+
+
+def _plain(found: np.ndarray) -> np.ndarray:
+    """The same numbers in a type that the pipe carries."""
+    if str(found.dtype) in DTYPES:
+        return found
+    return found.astype(np.int64 if found.dtype.kind in "iu" else np.float32)
+
+
+def _seen(found: np.ndarray) -> Seen:
+    """The summary of an output; of numbers that are not finite the range is nan."""
+    values = _plain(found)
+    if not values.size or values.dtype.kind not in "fiub":
+        return Seen(str(found.dtype), found.shape, 0.0, 0.0, False, 0)
+    values = values.astype(np.float32 if values.dtype.kind == "f" else np.int64)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite((low, high)).all():
+        return Seen(str(found.dtype), found.shape, math.nan, math.nan, False, 0)
+    whole = values.dtype.kind != "f" or bool((values == np.rint(values)).all())
+    kinds = 0
+    if whole and high - low < 256:
+        kinds = int(np.count_nonzero(np.bincount((values - low).astype(np.int64).reshape(-1))))
+    axes = [a for a in range(1, values.ndim) if values.shape[a] > 1]
+    sums = [a for a in axes if low >= 0 and _ones(values.sum(a))]
+    logs = [a for a in axes if low < 0 and high <= 1e-3 and _ones(np.exp(values).sum(a))]
+    return Seen(str(found.dtype), found.shape, low, high, whole, kinds, tuple(sums), tuple(logs))
+
+
+def _ones(values: np.ndarray) -> bool:
+    return bool(np.allclose(values, 1, atol=1e-2))
 
 
 def said(error: Exception) -> str:
-    """What onnxruntime complains of, as one sentence in plain signs."""
-    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    """What onnxruntime complains of, as one sentence in plain signs, with no more of its words than a file may have put
+    there."""
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error)[:20_000])
     text = re.sub(r"/[\w./-]+\.(?:cc|h|cpp):\d+ .*?(?:\) |\]\)? )|Load model from \S* ?failed:", "", text)
-    text = " ".join(re.sub(r"[^\x20-\x7e]", " ", text).split())[:240].strip(" .:")
+    text = re.sub(r"This is an invalid model\. In Node, .*?, Error ", "Error ", text, flags=re.S)
+    text = re.sub(r"Non-zero status code returned while running (\w{1,40}) node\. Name:'.*?' Status Message: ", r"\1: ",
+                  text, flags=re.S)  # fmt: skip
+    text = " ".join(re.sub(r"[^\x20-\x7e]", " ", text).split())
     if re.search(r"bad_alloc|allocat", text):
         return f"This network needs more than {MEMORY >> 30} GB of memory, or a tensor in it is huge."
-    return f"onnxruntime cannot run it: {text or type(error).__name__}."
+    return f"onnxruntime cannot run it: {text[:MOST_QUOTED].strip(' .:') or type(error).__name__}."
 
 
 def _session(data: bytes) -> onnxruntime.InferenceSession:

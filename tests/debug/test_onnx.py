@@ -161,7 +161,9 @@ def test_doubts(rgb):
         assert "the same number" in dry_run(brought(source, guess(source.info)), rgb)[-1].sentence
     soft = networks.model([helper.make_node("Softmax", ["image"], ["out"], axis=1)], (1, 3, 32, 32), (1, 3, 32, 32))
     with contextlib.closing(Network(soft.SerializeToString())) as source:
-        assert any("choose probabilities" in f.sentence for f in dry_run(brought(source, guess(source.info)), rgb))
+        assert guess(source.info).kind == "probabilities"  # its last node says so
+        wrong = brought(source, replace(guess(source.info), kind="logits"))
+        assert any("choose probabilities" in f.sentence for f in dry_run(wrong, rgb))
 
 
 def test_numbers_that_are_not_finite(rgb):
