@@ -7,19 +7,40 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from engine.cards import Card, ModelError
-from engine.debug.checkpoints import Shapes, Weights, compare
-from engine.debug.onnx_spec import IMAGENET, MOST_CLASSES, MOST_SIDE, Numbers, harmless, label_set, usual
+from engine.debug.checkpoints import Shapes, Weights, compare, unwrapped
+from engine.debug.onnx_spec import (
+    IMAGENET,
+    MOST_CLASSES,
+    MOST_SIDE,
+    Numbers,
+    label_set,
+    names_in,
+    numbered,
+    quoted,
+    usual,
+)
 
 LITE = (0, 1, 2, 3, 4)  # sizes of our trunk
+HEADS = ("score8.weight", "score8.0.weight", "score.weight", "scores.0.weight", "classifier.4.weight",
+         "classifier.low_classifier.weight")  # their first axis is the classes  # fmt: skip
+BUNDLED = ("fcn-scenes", "fcn-animals", "patches", "multiscale", "multiscale-classic", "recurrent")
+# Names that training leaves in a file beside those of the network.
+_BESIDE = re.compile(
+    r"(optimi[sz]er|opt|scheduler|lr|criterion|loss|n_averaged|epoch|step|global_step|best|metrics?|"
+    r"train_\w*|val_\w*|test_\w*|scaler|rng|hparams?|hyper_parameters|callbacks|ema|ema_\w+|\w+_ema|teacher|student)(\.|$)",
+    re.I,
+)
 OPTIONAL = ("aux_classifier.", "num_batches_tracked")  # keys that may be there or not
 _LONGEST = {"patches": 320, "multiscale-classic": 320}
 
@@ -29,7 +50,9 @@ class Architecture:
     """A network that fits some weights: its name, the number of classes of its head, and how it is made.
 
     title: in words. make: the network itself, without weights. settings: what its card must say.
-    published: it is torchvision's, which takes any mean and deviation.
+    published: it is torchvision's, which takes any mean and deviation. keys: name of a tensor -> the file's own key.
+    one: its head has one channel, the logit of the second of two classes. notes: sentences on what of the file was
+    left out or chosen.
     """
 
     name: str
@@ -38,6 +61,9 @@ class Architecture:
     make: Callable[[], nn.Module]
     settings: Mapping[str, Any]
     published: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
+    one: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,27 +78,92 @@ class Choice:
 
 
 def recognise(shapes: Shapes) -> Architecture:
-    """The network that these keys and shapes belong to. Raises ModelError with a sentence that says what differs."""
-    found = _ours(shapes) or _torchvision(shapes)
-    if found is None:
-        first = ", ".join(list(shapes)[:3])
-        raise ModelError(f"These weights ({harmless(first, 120)} ...) belong to no network known here: Saccade's "
-                         "FCN, Patches, MultiScale and Recurrent, and torchvision's FCN, DeepLabV3 and LR-ASPP. Any "
-                         "other network can come as ONNX.")  # fmt: skip
+    """The network that these keys and shapes belong to, whatever wrappers put before the keys or beside them.
+
+    Raises ModelError with a sentence that says what differs.
+    """
+    failed, fitting = None, []
+    for prefix, keys in unwrapped(shapes).items():
+        inner = {name: shapes[key] for name, key in keys.items()}
+        found = _ours(inner) or _torchvision(inner)
+        if found is None:
+            continue
+        try:
+            fitting.append((_order(prefix), prefix, _fitted(found, inner, keys, len(shapes))))
+        except ModelError as error:
+            failed = failed or error
+    if fitting:
+        _, prefix, found = min(fitting, key=lambda fit: fit[0])
+        others = [quoted(p.rstrip("."), most=20) for _, p, _ in fitting if p != prefix]
+        if not others:
+            return found
+        note = f"The file holds {len(fitting)} networks: the one under {quoted(prefix.rstrip('.'), most=20)} is taken."
+        return replace(found, notes=(note, *found.notes))
+    if failed:
+        raise failed
+    raise ModelError(f"These weights ({quoted(*list(shapes)[:3])} ...) belong to no network known here: Saccade's "
+                     "FCN, Patches, MultiScale and Recurrent, and torchvision's FCN, DeepLabV3 and LR-ASPP. Any "
+                     "other network can come as ONNX.")  # fmt: skip
+
+
+def _order(prefix: str) -> tuple[bool, bool, int]:
+    """Which of several networks in a file is taken: averaged weights, then what is no teacher, then the shortest."""
+    return "ema" not in prefix.lower(), "teacher" in prefix.lower(), len(prefix)
+
+
+def _fitted(found: Architecture, inner: Shapes, keys: Mapping[str, str], total: int) -> Architecture:
+    """The network with its keys, after all shapes were compared. Raises ModelError."""
+    one = found.classes == 1
+    if one:
+        found = replace(found, classes=2, make=_with_two(inner), one=True)
     if not 2 <= found.classes <= MOST_CLASSES:
         raise ModelError(f"The head of this network names {found.classes} classes; it needs 2 to {MOST_CLASSES}.")
     with torch.device("meta"):
         wanted = {k: tuple(t.shape) for k, t in found.make().state_dict().items()}
+    kept = {name: s for name, s in inner.items() if name in wanted or not _BESIDE.match(name)}
+    if one:
+        kept = {name: wanted[name] if _widened(s, wanted.get(name)) else s for name, s in kept.items()}
     try:
-        compare(shapes, wanted, OPTIONAL)
+        compare(kept, wanted, OPTIONAL)
     except ModelError as error:
+        if one:
+            raise ModelError(f"The head of this network names 1 classes; it needs 2 to {MOST_CLASSES}.") from None
         raise ModelError(f"This looks like {found.title}. {error}") from None
-    return found
+    left = total - sum(name in wanted or not _counts(name) for name in inner)
+    notes = (f"{left} other tensors of the file, such as an optimiser's, are left out.",)
+    used = {name: key for name, key in keys.items() if name in wanted}
+    head = ("The head has one channel: taken as the score of the second of two classes, against the first.",)
+    return replace(found, keys=used, notes=notes * (left > 0) + head * one)
 
 
-def guess(found: Architecture) -> Choice:
-    """The likeliest choice for weights of a network."""
-    return Choice(usual(found.classes), _LONGEST.get(found.name, 640 if not found.published else 520))
+def _counts(name: str) -> bool:
+    """Whether a key must be the network's."""
+    return not any(name.startswith(o) or name.endswith(o) for o in OPTIONAL)
+
+
+def _with_two(inner: Shapes) -> Callable[[], nn.Module]:
+    """The same network with two classes instead of one."""
+    two = {name: (2, *s[1:]) if name in HEADS else s for name, s in inner.items()}
+    return (_ours(two) or _torchvision(two)).make
+
+
+def _widened(shape: tuple[int, ...], wanted: tuple[int, ...] | None) -> bool:
+    """Whether a tensor of one channel becomes the wanted one by zeros for the first class."""
+    return bool(wanted) and len(shape) == len(wanted) and shape != wanted and all(
+        s == w or (s, w) == (1, 2) for s, w in zip(shape, wanted, strict=True))  # fmt: skip
+
+
+def guess(found: Architecture, weights: Weights | None = None) -> Choice:
+    """The likeliest choice for weights of a network: classes as the file names them, or numbers.
+
+    Of weights that are bundled here, to the byte, the names are known.
+    """
+    named = names_in(weights.metadata, found.classes) if weights else numbered(found.classes)
+    if named == numbered(found.classes) and weights:
+        named = next((card.classes for card in map(Card.read, BUNDLED) if card.sha256 == weights.sha256), named)
+    if found.one and named == numbered(2):
+        named = usual(2)
+    return Choice(named, _LONGEST.get(found.name, 640 if not found.published else 520))
 
 
 def build(name: str, found: Architecture, weights: Weights, choice: Choice, device: str = "cpu") -> Any:
@@ -85,7 +176,10 @@ def build(name: str, found: Architecture, weights: Weights, choice: Choice, devi
         network = found.make()
     network = network.to_empty(device="cpu").eval()
     state = {k: torch.zeros_like(t) for k, t in network.state_dict().items() if not t.is_floating_point()}
-    given = {k: t for k, t in weights.tensors().items() if not k.startswith("aux_classifier.")}
+    given = weights.tensors(found.keys)
+    if found.one:
+        wanted = network.state_dict()
+        given = {k: _padded(t, wanted[k].shape) for k, t in given.items()}
     network.load_state_dict(state | given)
     if not all(bool(torch.isfinite(t).all()) for t in given.values() if t.is_floating_point()):
         raise ModelError("The weights hold numbers that are not finite.")
@@ -94,6 +188,12 @@ def build(name: str, found: Architecture, weights: Weights, choice: Choice, devi
     card = Card(name, name, f"Your weights in {found.title}.", paper="", slides="", data="your own", split="",
                 classes=choice.classes, settings=settings)  # fmt: skip
     return _wrapped(found, card, network, choice, device)
+
+
+def _padded(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """A tensor with zeros before it on each axis that must be longer: the scores of the first class are 0."""
+    pads = [n for old, new in zip(reversed(x.shape), reversed(shape), strict=True) for n in (new - old, 0)]
+    return F.pad(x, pads)
 
 
 def _wrapped(found: Architecture, card: Card, network: nn.Module, choice: Choice, device: str) -> Any:

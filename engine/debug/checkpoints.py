@@ -10,24 +10,29 @@ References
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import pickletools
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import safetensors.torch
 from torch import Tensor
 
 from engine.cards import ModelError
-from engine.debug.onnx_spec import harmless
+from engine.debug.onnx_spec import MOST_QUOTED, harmless, quoted
 
 MOST_FILE = 120 * 2**20  # bytes; torchvision's largest network fits in half precision
 MOST_HEADER = 2**22  # bytes
 MOST_TENSORS = 5_000
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")  # wrappers that put their name before all keys
+MOST_PREFIXES = 64  # that are looked at
+# Parts of a name that only wrappers put there, at any depth: DataParallel, torch.compile, FSDP, checkpointing.
+_WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"})
 SAVE = "safetensors.torch.save_file(model.state_dict(), path)"
 _OTHERS = {b"\x89HDF": "an HDF5 file, as Keras writes it", b"\x93NUMPY": "a NumPy array", b"\x1f\x8b": "a gzip archive",
            b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture"}  # fmt: skip
@@ -66,22 +71,24 @@ def _is_pickle(data: bytes) -> bool:
 
 
 class Weights:
-    """The tensors of a safetensors file that was checked: their `shapes`, and the file, which is kept out of memory."""
+    """The tensors of a safetensors file that was checked: their `shapes`, the file's own `metadata` and `sha256`, and
+    the file, which is kept out of memory."""
 
-    def __init__(self, shapes: Shapes, data: bytes) -> None:
-        self.shapes, self.size = shapes, len(data)
+    def __init__(self, shapes: Shapes, data: bytes, metadata: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.shapes, self.size, self.metadata = shapes, len(data), metadata
+        self.sha256 = hashlib.sha256(data).hexdigest()
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as this does
         self._file.write(data)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All tensors, floating ones as float32, under their keys without wrappers' names. Raises ModelError."""
+    def tensors(self, keys: Mapping[str, str]) -> dict[str, Tensor]:
+        """Tensors, floating ones as float32. keys: name -> the file's own key for it. Raises ModelError."""
         try:
             self._file.seek(0)
             found = safetensors.torch.load(self._file.read())
         except Exception as error:  # the library has its own opinion of a header
             raise ModelError("This safetensors file cannot be read.") from error
-        cut = len(_prefix(found))
-        return {k[cut:]: t.float() if t.is_floating_point() else t for k, t in found.items()}
+        named = {name: found[key] for name, key in keys.items()}
+        return {name: t.float() if t.is_floating_point() else t for name, t in named.items()}
 
 
 def read(data: bytes) -> Weights:
@@ -108,8 +115,9 @@ def read(data: bytes) -> Weights:
     if 8 + length + end != len(data):
         raise ModelError(f"This safetensors file is damaged: it has {len(data)} bytes, its header speaks of "
                          f"{8 + length + end}.")  # fmt: skip
-    cut = len(_prefix(shapes))
-    return Weights({k[cut:]: s for k, s in shapes.items()}, data)
+    told = header.get("__metadata__")
+    metadata = {k: v[:20_000] for k, v in told.items() if isinstance(v, str)} if isinstance(told, dict) else {}
+    return Weights(shapes, data, metadata)
 
 
 def _header(data: bytes) -> dict:
@@ -141,12 +149,21 @@ def _entry(name: str, entry: object, most: int) -> tuple[tuple[int, ...], tuple[
     )
 
 
-def _prefix(names: Mapping[str, object]) -> str:
-    """What wrappers such as DataParallel put before every name."""
-    prefix = ""
-    while names and (found := [p for p in _PREFIXES if all(n.startswith(prefix + p) for n in names)]):
-        prefix += found[0]
-    return prefix
+def unwrapped(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The ways to read the names in a file without what wrappers put before them.
+
+    Returns for each prefix, "" among them, name without it -> the file's own key, of the keys that begin with it; those
+    with the most names first.
+    """
+    bare = {}
+    for name in names:
+        bare.setdefault(".".join(part for part in name.split(".") if part not in _WRAPPERS), name)
+    counts = Counter({"": len(bare)})
+    for name in bare:
+        parts = name.split(".")[:7]
+        counts.update(".".join(parts[: n + 1]) + "." for n in range(len(parts) - 1))
+    likely = [prefix for prefix, _ in counts.most_common(MOST_PREFIXES)]
+    return {p: {name[len(p) :]: key for name, key in bare.items() if name.startswith(p)} for p in likely}
 
 
 def compare(found: Shapes, wanted: Shapes, optional: tuple[str, ...] = ()) -> None:
@@ -161,8 +178,10 @@ def compare(found: Shapes, wanted: Shapes, optional: tuple[str, ...] = ()) -> No
     missing = [n for n in wanted if n not in found and counts(n)]
     odd = [n for n in found if n not in wanted and counts(n)]
     shapes = [f"{harmless(n)} is {found[n]}, not {wanted[n]}" for n in wanted if n in found and found[n] != wanted[n]]
-    parts = [f"{len(names)} {words} ({', '.join(map(harmless, names[:3]))}{' ...' if len(names) > 3 else ''})"
-             for names, words in ((missing, "keys are missing"), (odd, "keys are not expected"),
-                                  (shapes, "shapes are wrong")) if names]  # fmt: skip
+    kinds = [(names, words) for names, words in ((missing, "keys are missing"), (odd, "keys are not expected"),
+                                                 (shapes, "shapes are wrong")) if names]  # fmt: skip
+    most = MOST_QUOTED // max(1, len(kinds))
+    parts = [f"{len(names)} {words} ({quoted(*names[:3], most=most)}{' ...' if len(names) > 3 else ''})"
+             for names, words in kinds]  # fmt: skip
     if parts:
         raise ModelError(f"The weights do not fit: {'; '.join(parts)}.")

@@ -29,6 +29,7 @@ from onnx import (
 )
 
 from engine.cards import ModelError
+from engine.debug.onnx_pipe import MOST_ARRAYS
 from engine.debug.onnx_spec import DTYPES, MOST_OUTPUTS, MOST_SIDE, TOLD, Info, Port, quoted
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
@@ -44,6 +45,18 @@ _BITS = {TensorProto.FLOAT: 32, TensorProto.UINT8: 8, TensorProto.INT8: 8, Tenso
          TensorProto.FLOAT16: 16, TensorProto.DOUBLE: 64, TensorProto.UINT32: 32, TensorProto.UINT64: 64,
          TensorProto.BFLOAT16: 16, TensorProto.UINT4: 4, TensorProto.INT4: 4}  # of a number, by its type  # fmt: skip
 _FILES = ("EPContext", "PyOp")  # operators that name files or code
+
+
+class ElsewhereError(ModelError):
+    """Weights lie in other files, which did not come with this one: `names`, without folders."""
+
+    def __init__(self, locations: Sequence[str]) -> None:
+        self.names = [name for name in map(_name, locations) if 0 < len(name) <= _LONG][:MOST_ARRAYS]
+        called = quoted(*self.names) or "a .data file"
+        super().__init__(
+            f"The weights of this network lie in another file, which is never opened by its path: bring {called} "
+            "together with it, or write one file, torch.onnx.export(..., external_data=False)."
+        )
 
 
 def read(data: bytes, beside: Mapping[str, bytes] | None = None) -> ModelProto:
@@ -125,11 +138,7 @@ def _bring_in(tensors: Sequence[TensorProto], beside: Mapping[str, bytes]) -> No
     if not names:
         return
     if not beside or any(t.data_location != TensorProto.EXTERNAL for t in tensors):
-        called = quoted(PurePosixPath(names[0]).name) or "a .data file"
-        raise ModelError(
-            f"The weights of this network lie in another file, which is never opened by its path: bring {called} "
-            "together with it, or write one file, torch.onnx.export(..., external_data=False)."
-        )
+        raise ElsewhereError(names)
     taken = 0
     for tensor, place in zip(tensors, places, strict=True):
         content = _companion(place.get("location", ""), names, beside)
@@ -154,14 +163,17 @@ def _bring_in(tensors: Sequence[TensorProto], beside: Mapping[str, bytes]) -> No
 
 def _companion(location: str, names: Sequence[str], beside: Mapping[str, bytes]) -> bytes:
     """The content that belongs to a location: by its last name, or the only one where one is spoken of."""
-    name = PurePosixPath(location.replace("\\", "/")).name
+    name = _name(location)
     if name in beside:
         return beside[name]
     if len(names) == len(beside) == 1:
         return next(iter(beside.values()))
-    raise ModelError(
-        f"The weights lie in {len(names)} files, and {quoted(name) or 'one of them'} did not come with the network."
-    )
+    raise ElsewhereError([other for other in names if _name(other) not in beside])
+
+
+def _name(location: str) -> str:
+    """The last part of a path, of any system."""
+    return PurePosixPath(location.replace("\\", "/")).name
 
 
 def _whole(text: str) -> int:

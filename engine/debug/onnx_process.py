@@ -31,7 +31,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Refused(ModelError):
-    """The process answered that it cannot do what was asked; it is ready for another question."""
+    """The process answered that it cannot do what was asked; it is ready for another question.
+
+    elsewhere: names of the files with weights that should have come with the network.
+    """
+
+    def __init__(self, sentence: str, elsewhere: Sequence[object] = ()) -> None:
+        super().__init__(sentence)
+        self.elsewhere = tuple(str(name)[:200] for name in elsewhere[:MOST_ARRAYS])
 
 
 class Process:
@@ -69,7 +76,8 @@ class Process:
             self.end()
             raise
         if sentence := answer.get("error"):
-            raise Refused(harmless(str(sentence), 600))
+            names = answer.get("elsewhere")
+            raise Refused(harmless(str(sentence), 600), names if isinstance(names, list) else ())
         return answer, arrays
 
     def kill(self) -> None:

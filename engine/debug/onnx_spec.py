@@ -310,7 +310,7 @@ def unique(names: Iterable[str]) -> tuple[str, ...]:
     taken, made = set(names), []
     for i, name in enumerate(names):
         shown, n = name, 1
-        while n == 1 and name in names[:i] or n > 1 and shown in taken:
+        while (n == 1 and name in names[:i]) or (n > 1 and shown in taken):
             n += 1
             shown = f"{name} ({n})"
         taken.add(shown)

@@ -49,6 +49,8 @@ class Worker:
         _more_time()
         try:
             return {"open": self._open, "run": self._run, "look": self._look}[head["do"]](head, arrays)
+        except onnx_checks.ElsewhereError as error:
+            return {"error": str(error), "elsewhere": error.names}, []
         except ModelError as error:
             return {"error": str(error)}, []
         except MemoryError:

@@ -28,7 +28,7 @@ def read(data: bytes, title: str) -> Draft:
     if checkpoints.kind(data) == "safetensors":
         weights = checkpoints.read(data)
         found = architectures.recognise(weights.shapes)
-        return Draft(title, file, weights, found, architectures.guess(found))
+        return Draft(title, file, weights, found, architectures.guess(found, weights))
     network = patient(lambda tick: Network(data, tick), "The network is opened in a process of its own ...")
     return Draft(title, file, network, None, onnx_spec.guess(network.info))
 
