@@ -37,8 +37,8 @@ HEADS = ("score8.weight", "score8.0.weight", "score.weight", "scores.0.weight", 
 BUNDLED = ("fcn-scenes", "fcn-animals", "patches", "multiscale", "multiscale-classic", "recurrent")
 # Names that training leaves in a file beside those of the network.
 _BESIDE = re.compile(
-    r"(optimi[sz]er|opt|scheduler|lr|criterion|loss|n_averaged|epoch|step|global_step|best|metrics?|"
-    r"train_\w*|val_\w*|test_\w*|scaler|rng|hparams?|hyper_parameters|callbacks|ema|ema_\w+|\w+_ema|teacher|student)(\.|$)",
+    r"(optimi[sz]er|opt|scheduler|lr|criterion|loss|n_averaged|epoch|step|global_step|best|metrics?|train_\w*|val_\w*|"
+    r"test_\w*|scaler|rng|hparams?|hyper_parameters|callbacks|ema|ema_\w+|\w+_ema|teacher|student)(\.|$)",
     re.I,
 )
 OPTIONAL = ("aux_classifier.", "num_batches_tracked")  # keys that may be there or not

@@ -114,8 +114,10 @@ def _companion(path: Path, name: str) -> bytes:
     try:
         return beside.read_bytes()
     except OSError:
-        raise ModelError(f"The weights of this network lie in {quoted(name)}, which is not beside it: put both files "
-                         "into one folder, or write one file, torch.onnx.export(..., external_data=False).") from None  # fmt: skip
+        raise ModelError(
+            f"The weights of this network lie in {quoted(name)}, which is not beside it: put both files "
+            "into one folder, or write one file, torch.onnx.export(..., external_data=False)."
+        ) from None
 
 
 def _spec(spec: Spec, said: Mapping[str, Any], outputs: Sequence[str]) -> Spec:

@@ -36,8 +36,11 @@ def dry_run(model: OnnxModel, rgb: np.ndarray, tick: Tick | None = None) -> tupl
     except ModelError as error:
         return (Finding(WRONG, f"{error} {_mend(spec)}"),)
     h, w = x.shape[-2:]
-    ran = Finding(RIGHT, f"It ran on {w} x {h} pixels in {1000 * seconds:.0f} ms and gave {quoted(spec.output)}: {found.dtype} "
-                  f"{found.shape}.")  # fmt: skip
+    ran = Finding(
+        RIGHT,
+        f"It ran on {w} x {h} pixels in {1000 * seconds:.0f} ms and gave {quoted(spec.output)}: {found.dtype} "
+        f"{found.shape}.",
+    )
     try:
         logits = as_logits(found, spec)
     except ModelError as error:

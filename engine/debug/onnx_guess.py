@@ -6,7 +6,7 @@ give something else than a map of classes are refused in a sentence.
 References
 1. `engine.debug.onnx_spec`, Convention.
 2. Outputs as exporters write them: Ultralytics (1, 4 + K, N) with prototypes (1, 32, h, w), or (1, N, 6); DETR boxes
-   (1, N, 4) with logits (1, N, K + 1); Mask R-CNN boxes (N, 4); MaskFormer logits (1, N, K + 1) with masks (1, N, h, w).
+   (1, N, 4) with logits (1, N, K + 1); Mask R-CNN boxes (N, 4); MaskFormer logits (1, N, K + 1) and masks (1, N, h, w).
 """
 
 from __future__ import annotations
@@ -183,10 +183,14 @@ def _rank(m: _Map, info: Info) -> tuple:
 def _refuse_task(info: Info) -> None:
     """Raises ModelError where the file itself says that it does something else."""
     task = info.metadata.get("task", "").strip().lower()
-    what = {"detect": "a detector, which gives boxes", "segment": "a detector with a mask for each box, an instance "
-            "model", "pose": "a model of poses", "obb": "a detector, which gives turned boxes",
-            "classify": "a classifier, which gives one class for the whole picture",
-            "depth": "a model of depth"}.get(task)  # fmt: skip
+    what = {
+        "detect": "a detector, which gives boxes",
+        "segment": "a detector with a mask for each box, an instance model",
+        "pose": "a model of poses",
+        "obb": "a detector, which gives turned boxes",
+        "classify": "a classifier, which gives one class for the whole picture",
+        "depth": "a model of depth",
+    }.get(task)
     if what:
         raise ModelError(f"This network is {what}: its file says so (task: {task}). {INSTEAD}")
 
@@ -200,19 +204,25 @@ def _refuse_others(info: Info, seen: Sequence[Seen | None], maps: Sequence[_Map]
     boxes = any(_BOXES.search(port.name) for port, _ in outputs) or any(len(shape) == 5 for _, shape in outputs)
     boxes = boxes or any(4 in shape[1:] for shape in lists)
     if any(m.layout == "NCHW" and shape[1] == m.channels > 1 for m in maps for shape in lists if len(shape) == 3):
-        raise ModelError(f"This is an instance or panoptic model: it gives masks of things with a class for each, "
-                         f"{shown}. {INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"This is an instance or panoptic model: it gives masks of things with a class for each, {shown}. {INSTEAD}"
+        )
     if maps and (lists or boxes):
-        raise ModelError(f"This is a detector or an instance model: it gives lists of boxes beside maps, {shown}, not "
-                         f"one map of classes. {INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"This is a detector or an instance model: it gives lists of boxes beside maps, {shown}, not "
+            f"one map of classes. {INSTEAD}"
+        )
     if maps:
         return _refuse_maps(info, maps, size, shown)
     if others and all(math.prod(shape) == max((1, *shape)) and len(shape) != 3 for _, shape in others):
-        raise ModelError(f"This network gives one answer for the whole picture, {shown}, as a classifier does. "
-                         f"{INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"This network gives one answer for the whole picture, {shown}, as a classifier does. {INSTEAD}"
+        )
     if lists and not boxes and any(_tokens(shape, size) for shape in lists):
-        raise ModelError(f"This network gives a sequence of vectors, {shown}, as an encoder does, not a map of "
-                         "classes. If each is a cell with its scores, export them as (1, classes, h, w).")  # fmt: skip
+        raise ModelError(
+            f"This network gives a sequence of vectors, {shown}, as an encoder does, not a map of "
+            "classes. If each is a cell with its scores, export them as (1, classes, h, w)."
+        )
     if lists or boxes:
         raise ModelError(f"This is a detector: it gives lists of boxes, {shown}, not a map of classes. {INSTEAD}")
     raise ModelError(f"No output is a map of classes over the picture: {shown}. {INSTEAD}")
@@ -239,25 +249,36 @@ def _refuse_maps(info: Info, maps: Sequence[_Map], size: tuple[int, int], shown:
     best = min(maps, key=lambda m: _rank(m, info))
     seen = best.seen
     if best.channels > MOST_CLASSES:
-        raise ModelError(f"The output has {best.channels} channels, more than {MOST_CLASSES} classes: these are "
-                         f"features, {shown}. {INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"The output has {best.channels} channels, more than {MOST_CLASSES} classes: these are "
+            f"features, {shown}. {INSTEAD}"
+        )
     if _MEASURES.search(best.port.name) or best.port.end == "tanh":
-        raise ModelError(f"The output {quoted(best.port.name)} is a measurement or a picture, not scores of classes: "
-                         f"{shown}. {INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"The output {quoted(best.port.name)} is a measurement or a picture, not scores of classes: "
+            f"{shown}. {INSTEAD}"
+        )
     if best.sides[0] > 1.4 * size[0]:
-        raise ModelError(f"The output has more pixels than the input: a picture made larger, {shown}, not a map of "
-                         f"classes. {INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"The output has more pixels than the input: a picture made larger, {shown}, not a map of "
+            f"classes. {INSTEAD}"
+        )
     if best.channels == 1 and not seen.whole and seen.low >= 0 and seen.high > 1.001:
-        raise ModelError(f"The output is one number for each pixel, from {seen.low:.3g} to {seen.high:.3g}: a "
-                         f"measurement such as depth, not scores of classes. {INSTEAD}")  # fmt: skip
+        raise ModelError(
+            f"The output is one number for each pixel, from {seen.low:.3g} to {seen.high:.3g}: a "
+            f"measurement such as depth, not scores of classes. {INSTEAD}"
+        )
 
 
 def _read(info: Info, spec: Spec, best: _Map, size: tuple[int, int]) -> Guess:
     """What the chosen output is, and what of it was seen, guessed, or must be asked."""
     seen, said = best.seen, []
     if len(info.outputs) > 1:
-        said.append(Finding(GUESS, f"Of {len(info.outputs)} outputs {quoted(best.port.name)} is taken for the answer.",
-                            ("output",)))  # fmt: skip
+        said.append(
+            Finding(
+                GUESS, f"Of {len(info.outputs)} outputs {quoted(best.port.name)} is taken for the answer.", ("output",)
+            )
+        )
     kind = _kind(best, said)
     spec = replace(spec, output=best.port.name, kind=kind, out_layout=best.layout or "NCHW")
     if spec.height and guess(info).height is None:
@@ -271,15 +292,33 @@ def _read(info: Info, spec: Spec, best: _Map, size: tuple[int, int]) -> Guess:
             said.append(Finding(RIGHT, f"The file names {count} classes, as many as the output has."))
         elif best.channels == 1:
             classes = one_against_the_rest(info.metadata)
-            said.append(Finding(GUESS, "One channel: taken as the score of the second of two classes, against the "
-                                "first. What they are called is a guess.", ("classes",)))  # fmt: skip
+            said.append(
+                Finding(
+                    GUESS,
+                    "One channel: taken as the score of the second of two classes, against the "
+                    "first. What they are called is a guess.",
+                    ("classes",),
+                )
+            )
         else:
-            said.append(Finding(GUESS, f"The output has {count} channels, so there are {count} classes; the file does "
-                                "not name them, and they have numbers until you do.", ("classes",)))  # fmt: skip
+            said.append(
+                Finding(
+                    GUESS,
+                    f"The output has {count} channels, so there are {count} classes; the file does "
+                    "not name them, and they have numbers until you do.",
+                    ("classes",),
+                )
+            )
     told = {"mean", "std"} <= info.metadata.keys() or "scale" in info.metadata or "ultralytics" in str(info.metadata)
     if spec.dtype != "uint8" and not told:
-        said.append(Finding(GUESS, f"The file does not say how pixels go in: {spec.channels}, {spec.scale} and "
-                            "ImageNet's mean and deviation are a guess.", ("scale", "mean", "std", "channels")))  # fmt: skip
+        said.append(
+            Finding(
+                GUESS,
+                f"The file does not say how pixels go in: {spec.channels}, {spec.scale} and "
+                "ImageNet's mean and deviation are a guess.",
+                ("scale", "mean", "std", "channels"),
+            )
+        )
     return Guess(replace(spec, classes=classes), tuple(said))
 
 
@@ -323,10 +362,17 @@ def _label_names(info: Info, seen: Seen, said: list[Finding]) -> tuple[str, ...]
         return numbered(2)
     named = names_in(info.metadata, None)
     if len(named) > seen.high:
-        said.append(Finding(RIGHT, f"The file names {len(named)} classes; on noise it chose labels up to "
-                            f"{seen.high:.0f}."))  # fmt: skip
+        said.append(
+            Finding(RIGHT, f"The file names {len(named)} classes; on noise it chose labels up to {seen.high:.0f}.")
+        )
         return named
-    said.append(Finding(ASK, "The network chooses the class itself (argmax is inside), so its file does not tell how "
-                        f"many it knows: on noise it chose labels from {seen.low:.0f} to {seen.high:.0f}. Name the "
-                        "classes, or say how many there are.", ("classes",)))  # fmt: skip
+    said.append(
+        Finding(
+            ASK,
+            "The network chooses the class itself (argmax is inside), so its file does not tell how "
+            f"many it knows: on noise it chose labels from {seen.low:.0f} to {seen.high:.0f}. Name the "
+            "classes, or say how many there are.",
+            ("classes",),
+        )
+    )
     return ()
