@@ -210,12 +210,13 @@ def _judged(row: Row, mask: bytes, labels: np.ndarray, model: Any) -> Row:
         return row
     classes = model.card.classes
     try:
-        truth = ground(mask, labels.shape[::-1], (row.width, row.height), classes, model.colours)
+        found = ground(mask, "", labels.shape[::-1], (row.width, row.height), classes, model.colours, answer=labels)
     except MaskError as error:
         return replace(row, note=_sentences(row.note, f"Its mask is not used. {error}"))
-    matrix = confusion(truth, labels, len(classes))
+    row = replace(row, note=_sentences(row.note, found.question, *found.notes))
+    matrix = confusion(found.labels, labels, len(classes))
     if not matrix.any():
-        return replace(row, note=_sentences(row.note, "The mask is void everywhere."))
+        return row
     scores = _scores(matrix)
     return replace(row, pixel_accuracy=scores.pixel_accuracy, mean_iou=scores.mean_iou,
                    confusion=tuple(map(tuple, matrix.tolist())))  # fmt: skip

@@ -8,22 +8,24 @@ Convention
 ----------
 A mask has the size of the picture as it is shown, or that of the picture's file as it stands upright. Of the latter
 each shown pixel takes the entry of the mask's pixel that its centre lies in (nearest, half-pixel centres).
+Where the photo carries an EXIF orientation the mask may have been drawn over the photo as the sensor saw it; then it is
+set upright as the photo was (`upright`). Where that swaps the sides the size tells; else somebody must say so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
-from engine import images, palette
+from engine import images
 from engine.images import ImageError
-from engine.trace import VOID
 
 FORMATS = ("PNG", "BMP", "GIF", "TIFF")  # that keep each value as it is
 MOST = 256  # entries of a mask
+CLEAR = "transparent"  # the name of an entry that is neither value nor colour
 _LEVELS = {1: 255, 2: 85, 4: 17}  # bits of a grey PNG -> what Pillow multiplies its values by
 _MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "LA", "PA", "RGB", "RGBA")
 
@@ -47,50 +49,86 @@ class Entry:
     def name(self) -> str:
         """In words, e.g. "15", "#c08080" or "15 #c08080"."""
         parts = ([] if self.value is None else [str(self.value)]) + ([_hex(self.colour)] if self.colour else [])
-        return " ".join(parts) or "transparent"
+        return " ".join(parts) or CLEAR
 
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """values: (H, W) uint8, an index into `entries`, in the frame of the picture as it is shown."""
+    """values: (H, W) uint8, an index into `entries`, in the frame of the picture as it is shown.
+
+    notes: what was done to it, in sentences. orientation: of the photo. turned: whether the mask was set upright like
+    the photo. turnable: whether only a person can know if it must be.
+    """
 
     values: np.ndarray
     entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+    orientation: int = 1
+    turned: bool = False
+    turnable: bool = False
 
 
-@dataclass(frozen=True)
-class Guess:
-    """For each entry a class index or VOID, and what the entries were read by, in words."""
-
-    mapping: tuple[int, ...]
-    how: str
-
-
-def read(data: bytes, shown: Size, original: Size) -> Mask:
+def read(data: bytes, shown: Size, original: Size, orientation: int = 1, turned: bool | None = None) -> Mask:
     """The mask in `data`: an indexed, grey (8 or 16 bit), RGB or RGBA file of one of `FORMATS`.
 
-    shown, original: (width, height) of the picture as it is shown and of its file; the mask must have one of the two.
-    Its size is judged before it is decoded. Raises MaskError.
+    shown, original: (width, height) of the picture as it is shown and of its file, upright; the mask must have one of
+    the two, perhaps with its sides swapped as the photo's orientation (EXIF, 1 to 8) swaps them. turned: whether to set
+    the mask upright as the photo was; None means where its size says so. Its size is judged before it is decoded.
+    Raises MaskError.
     """
     try:
-        return images.read(data, lambda image, name: _read(image, name, data, shown, original))
+        return images.read(data, lambda image, name: _read(image, name, data, shown, original, orientation, turned))
     except MaskError:
         raise
     except ImageError as error:
         raise MaskError(str(error)) from error
 
 
-def _read(image: Image.Image, name: str, data: bytes, shown: Size, original: Size) -> Mask:
+def _read(image: Image.Image, name: str, data: bytes, shown: Size, original: Size, orientation: int,
+          turned: bool | None) -> Mask:  # fmt: skip
     if name not in FORMATS:
         raise MaskError(f"A {name} file blurs labels; please save the mask as PNG.")
-    _check(image, shown, original)
+    _check(image, shown, original, orientation)
     image.load()
-    _check(image, shown, original)  # a TIFF that says how it was held is turned only now
+    _check(image, shown, original, orientation)  # a TIFF that says how it was held is turned only now
     bits = data[24] if name == "PNG" else 8  # IHDR's fourth field
+    ways = [turn for turn in ((False, True) if orientation in range(2, 9) else (False,))
+            if image.size in _frames(shown, original, orientation if turn else 1)]  # fmt: skip
+    turn = ways[0] if turned is None or turned not in ways else turned
+    size = _swapped(shown, orientation) if turn else shown
     if image.mode in ("RGB", "RGBA", "PA", "LA"):
-        return _by_colour(_at_centres(image, shown, "RGBA"))
-    values = _at_centres(image, shown).astype(np.int64) // (_LEVELS.get(bits, 1) if image.mode == "L" else 1)
-    return _by_value(values, image.getpalette("RGB") if image.mode == "P" else None)
+        mask = _by_colour(_at_centres(image, size, "RGBA"))
+    else:
+        values = _at_centres(image, size).astype(np.int64) // (_LEVELS.get(bits, 1) if image.mode == "L" else 1)
+        mask = _by_value(values, image.getpalette("RGB") if image.mode == "P" else None)
+    if orientation not in range(2, 9):
+        return mask
+    note = f"The photo carries an orientation ({orientation}): the mask is taken as upright."
+    if turn:
+        mask = replace(mask, values=upright(mask.values, orientation))
+        note = f"The mask lay as the sensor saw the photo and was turned like the photo (orientation {orientation})."
+    notes = (note,) if turn or len(ways) > 1 else ()
+    return replace(mask, notes=notes, orientation=orientation, turned=turn, turnable=len(ways) > 1 and not turn)
+
+
+def upright(values: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W) set upright from the frame of a sensor by an EXIF orientation, 1 to 8, as `engine.images.decode` does."""
+    if orientation in (5, 6, 7, 8):
+        values = values.T
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    return np.ascontiguousarray(values)
+
+
+def _swapped(size: Size, orientation: int) -> Size:
+    return size[::-1] if orientation in (5, 6, 7, 8) else size
+
+
+def _frames(shown: Size, original: Size, orientation: int) -> tuple[Size, Size]:
+    """The sizes of a picture as it is shown and of its file before it is set upright."""
+    return _swapped(shown, orientation), _swapped(original, orientation)
 
 
 def _at_centres(image: Image.Image, shown: Size, mode: str | None = None) -> np.ndarray:
@@ -100,12 +138,13 @@ def _at_centres(image: Image.Image, shown: Size, mode: str | None = None) -> np.
     return np.stack([np.asarray(line.convert(mode) if mode else line)[0, columns] for line in lines])
 
 
-def _check(image: Image.Image, shown: Size, original: Size) -> None:
-    if image.size not in (shown, original):
+def _check(image: Image.Image, shown: Size, original: Size, orientation: int) -> None:
+    if image.size not in (*_frames(shown, original, 1), *_frames(shown, original, orientation)):
         mask, picture, file = (f"{width} x {height}" for width, height in (image.size, shown, original))
         both = f"{picture} as it is shown and {file} in its file" if shown != original else f"{picture} pixels"
         must = "they must be equal" if shown == original else "the mask must have one of the two sizes"
-        raise MaskError(f"The mask has {mask} pixels and the picture has {both}; {must}.")
+        turned = " It seems to be turned by a quarter." if image.size[::-1] in (shown, original) else ""
+        raise MaskError(f"The mask has {mask} pixels and the picture has {both}; {must}.{turned}")
     if image.mode not in _MODES:
         raise MaskError(f"The mask has pixels of kind {image.mode}; indexed, grey, RGB and RGBA masks are read.")
 
@@ -138,32 +177,6 @@ def _by_colour(rgba: np.ndarray) -> Mask:
 def _bounded(count: int, what: str) -> None:
     if count > MOST:
         raise MaskError(f"The mask holds {count} different {what}, more than {MOST}; it looks like a photograph.")
-
-
-def guess(mask: Mask, classes: Sequence[str], colours: np.ndarray) -> Guess:
-    """What the entries of a mask most likely stand for.
-
-    classes: names of the model's classes. colours: (K, 3) uint8, their palette in the data set. Tried are that palette,
-    the viewer's, VOC's, and values as class indices; the reading that gives most pixels a class is taken, the first of
-    equal ones. The value 255, VOC's colour for it, white and clear pixels are void, as is all that stays unexplained.
-    """
-    palettes = {"the data set's colours": colours, "the colours of this app": palette.safe(len(classes)),
-                "VOC's colour map": palette.voc(len(classes))}  # fmt: skip
-    readings = {name: _by_palette(mask, table) for name, table in palettes.items()}
-    readings["class index"] = tuple(_class_of(entry, len(classes)) for entry in mask.entries)
-    explained = {name: sum(e.pixels for e, k in zip(mask.entries, mapping, strict=True) if k != VOID)
-                 for name, mapping in readings.items()}  # fmt: skip
-    best = max(readings, key=explained.__getitem__)
-    return Guess(readings[best], f"Read by {best}." if explained[best] else "Nothing is known of these values.")
-
-
-def _by_palette(mask: Mask, table: np.ndarray) -> tuple[int, ...]:
-    index = {tuple(colour): k for k, colour in reversed(list(enumerate(table.tolist())))}
-    return tuple(index.get(entry.colour, VOID) for entry in mask.entries)
-
-
-def _class_of(entry: Entry, classes: int) -> int:
-    return entry.value if entry.value is not None and 0 <= entry.value < classes else VOID
 
 
 def apply(mask: Mask, mapping: Sequence[int]) -> np.ndarray:

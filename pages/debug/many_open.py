@@ -98,7 +98,7 @@ def truth_of(item: Item, picture: Picture, model: Any) -> np.ndarray | None:
         return None
     size = picture.original or (picture.width, picture.height)
     try:
-        return ground(item.mask(), (picture.width, picture.height), size, model.card.classes, model.colours)
+        return ground(item.mask(), "", picture.rgb.shape[1::-1], size, model.card.classes, model.colours).labels
     except (CollectionError, MaskError):
         return None
 

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from engine.debug import masks
-from engine.debug.masks import Guess, Mask
+from engine.debug.ground import Truth, judge
+from engine.debug.masks import Mask
 from engine.debug.polygons import Drawing
 from pages.kit import truths
 from pages.kit.picker import Chosen
@@ -28,13 +28,13 @@ class Upload:
     """A mask that was uploaded for a picture, and what its entries stand for in each set of classes."""
 
     mask: Mask
-    guesses: dict[Classes, Guess] = field(default_factory=dict)
+    guesses: dict[Classes, Truth] = field(default_factory=dict)
     mappings: dict[Classes, list[int]] = field(default_factory=dict)
 
     def mapping(self, classes: Classes, colours: np.ndarray) -> list[int]:
         """A class index or VOID for each entry: guessed at first, then as the visitor left it."""
         if classes not in self.mappings:
-            self.guesses[classes] = masks.guess(self.mask, classes, colours)
+            self.guesses[classes] = judge(self.mask, classes, colours)
             self.mappings[classes] = list(self.guesses[classes].mapping)
         return self.mappings[classes]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.debug import contours, masks, verdict, verdict_steps
+from engine.debug import contours, ground, verdict, verdict_steps
 from pages.kit.page import code
 
 
@@ -20,5 +20,5 @@ def what_you_see() -> None:
 
 def source() -> None:
     """The code that judged."""
-    code(verdict.verdict, contours.boundary_f, verdict.calibration, verdict.regions, masks.guess,
+    code(verdict.verdict, contours.boundary_f, verdict.calibration, verdict.regions, ground.judge,
          verdict_steps.with_verdict)  # fmt: skip

@@ -14,6 +14,7 @@ from PIL import Image
 from engine import exports, palette
 from engine.data import stanford, voc
 from engine.debug import masks
+from engine.debug.ground import ground, judge
 from engine.debug.masks import MaskError
 from engine.trace import VOID
 
@@ -31,8 +32,7 @@ def file(image: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes
 
 
 def labels_of(data: bytes, labels=SCENES, size=SIZE, original=SIZE) -> np.ndarray:
-    mask = masks.read(data, size, original)
-    return masks.apply(mask, masks.guess(mask, labels.classes, labels.colours).mapping)
+    return ground(data, "", size, original, labels.classes, labels.colours).labels
 
 
 def refused(data: bytes, size=SIZE, original=SIZE) -> str:
@@ -111,14 +111,14 @@ def test_what_we_export_comes_back():
 def test_void_is_guessed_and_every_entry_can_be_mapped_anew():
     labels = np.where(LABELS == 7, 255, LABELS).astype(np.uint8)
     mask = masks.read(file(labels), SIZE, SIZE)
-    guess = masks.guess(mask, SCENES.classes, SCENES.colours)
-    assert guess.mapping == (0, 1, 2, 3, 4, 5, 6, VOID)
-    assert guess.how == "Read by class index."
+    truth = judge(mask, SCENES.classes, SCENES.colours)
+    assert truth.mapping == (0, 1, 2, 3, 4, 5, 6, VOID)
+    assert truth.how == "Read by: Class index."
     assert [entry.pixels for entry in mask.entries] == [int((labels == k).sum()) for k in (*range(7), 255)]
     assert np.array_equal(masks.apply(mask, [3] * 8), np.full((H, W), 3))
     assert [e.name for e in mask.entries][:2] == ["0", "1"]
     strange = masks.read(file(np.full((H, W), 77, np.uint8)), SIZE, SIZE)
-    assert masks.guess(strange, SCENES.classes, SCENES.colours).how == "Nothing is known of these values."
+    assert judge(strange, SCENES.classes, SCENES.colours).how == "Nothing is known of these values."
 
 
 @settings(max_examples=60, deadline=None)
@@ -193,8 +193,7 @@ def test_mutated_files_give_a_mask_or_one_sentence(seed):
         else:
             assert mask.values.shape == (H, W)
             assert mask.values.max() < len(mask.entries) <= masks.MOST
-            mapping = masks.guess(mask, SCENES.classes, SCENES.colours).mapping
-            assert masks.apply(mask, mapping).shape == (H, W)
+            assert judge(mask, SCENES.classes, SCENES.colours).labels.shape == (H, W)
     assert sentences
     assert all(text.endswith(".") and "\n" not in text for text in sentences)
 

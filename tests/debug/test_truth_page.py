@@ -70,7 +70,7 @@ def test_an_uploaded_mask_is_mapped_judged_dropped_and_taken_back(page):
     before = figures(app)
     upload(app, MASK)
     assert figures(app) == before, "the same truth judges the same"
-    assert "Read by the data set's colours." in text_of(app)
+    assert "Read by: The data set's colours." in text_of(app)
     boxes = [box for box in app.selectbox if box.label.startswith("Class of")]
     assert len(boxes) == 8
     mountain = next(box for box in boxes if box.value == "mountain")
