@@ -171,7 +171,7 @@ def _row(model: Any, second: Any | None, data: bytes, key: str, mask: bytes, pro
         width, height = picture.original or (picture.width, picture.height)
         row = replace(row, width=width, height=height, note=_sentences(picture.notice, problem))
         row, labels = _answered(row, model, second, picture.rgb)
-        row = _judged(row, mask, labels, model)
+        row = _judged(row, mask, labels, model, picture.orientation)
     except (ImageError, ModelError) as error:
         row = replace(row, error=str(error))
     except Exception as error:  # a network may fail on one picture; the others are not its fault
@@ -204,13 +204,22 @@ def differing(one: Answer, two: Answer) -> np.ndarray:
     return shared.rename(one.labels, one.classes) != shared.rename(two.labels, two.classes)
 
 
-def _judged(row: Row, mask: bytes, labels: np.ndarray, model: Any) -> Row:
+def _judged(row: Row, mask: bytes, labels: np.ndarray, model: Any, orientation: int) -> Row:
     """The row with `labels` (H, W) held against the picture's mask, where there is one that fits."""
     if not mask:
         return row
     classes = model.card.classes
     try:
-        found = ground(mask, "", labels.shape[::-1], (row.width, row.height), classes, model.colours, answer=labels)
+        found = ground(
+            mask,
+            "",
+            labels.shape[::-1],
+            (row.width, row.height),
+            classes,
+            model.colours,
+            answer=labels,
+            orientation=orientation,
+        )
     except MaskError as error:
         return replace(row, note=_sentences(row.note, f"Its mask is not used. {error}"))
     row = replace(row, note=_sentences(row.note, found.question, *found.notes))

@@ -98,7 +98,15 @@ def truth_of(item: Item, picture: Picture, model: Any) -> np.ndarray | None:
         return None
     size = picture.original or (picture.width, picture.height)
     try:
-        return ground(item.mask(), "", picture.rgb.shape[1::-1], size, model.card.classes, model.colours).labels
+        return ground(
+            item.mask(),
+            "",
+            picture.rgb.shape[1::-1],
+            size,
+            model.card.classes,
+            model.colours,
+            orientation=picture.orientation,
+        ).labels
     except (CollectionError, MaskError):
         return None
 
