@@ -33,6 +33,7 @@ def test_confusion_and_figures_are_those_of_scikit_learn(pair):
     if not known.any():
         assert math.isnan(meter.scores().pixel_accuracy)
         assert math.isnan(meter.scores().mean_iou)
+        assert math.isnan(meter.scores().mean_iou_truth_or_prediction)
         return
     t, c, present = truth[known], called[known], np.unique(truth[known])
     assert np.array_equal(meter.matrix, oracle.confusion_matrix(t, c, labels=range(K)))
@@ -42,8 +43,20 @@ def test_confusion_and_figures_are_those_of_scikit_learn(pair):
     assert scores.mean_iou == pytest.approx(oracle.jaccard_score(t, c, labels=present, average="macro"))
     assert scores.fw_iou == pytest.approx(oracle.jaccard_score(t, c, labels=present, average="weighted"))
     both = np.union1d(t, c)
+    over_both = oracle.jaccard_score(t, c, labels=both, average="macro")
+    assert scores.mean_iou_truth_or_prediction == pytest.approx(over_both)
     assert np.allclose(np.array(scores.iou)[both], oracle.jaccard_score(t, c, labels=both, average=None))
     assert all(math.isnan(scores.iou[k]) for k in set(range(K)) - set(both.tolist()))
+
+
+def test_a_false_alarm_costs_one_of_the_two_mean_ious():
+    truth = np.zeros((10, 10), np.uint8)
+    called = truth.copy()
+    called[:2] = 1
+    meter = Meter(3)
+    meter.add(truth, called)
+    assert meter.scores().mean_iou == pytest.approx(0.8)
+    assert meter.scores().mean_iou_truth_or_prediction == pytest.approx(0.4)
 
 
 def looped_fill(truth: np.ndarray) -> np.ndarray:

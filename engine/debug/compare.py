@@ -213,7 +213,8 @@ def _lines(comparison: Comparison, judged: Judged | None) -> Iterator[tuple[str 
     if judged is None:
         return
     scores = [judged.scored.scores[name] for name in "AB"]
-    for figure in ("pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou", "boundary_accuracy"):
+    for figure in ("pixel_accuracy", "class_accuracy", "mean_iou", "mean_iou_truth_or_prediction", "fw_iou",
+                   "boundary_accuracy"):  # fmt: skip
         yield _line(figure, "", *(getattr(s, figure) for s in scores))
     for i, name in enumerate(comparison.common.classes):
         yield _line("iou", name, *(s.iou[i] for s in scores))

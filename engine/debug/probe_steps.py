@@ -50,7 +50,7 @@ def _right(change: Change, truth: np.ndarray | None, labels: np.ndarray) -> str:
     if truth is None:
         return ""
     iou = mean_iou(change.truth(truth), labels, len(change.before.classes))
-    return "" if math.isnan(iou) else f" Mean IoU with the ground truth {100 * iou:.1f} %."
+    return "" if math.isnan(iou) else f" Mean IoU over the classes in the truth {100 * iou:.1f} %."
 
 
 def _below(change: Change) -> Layer:

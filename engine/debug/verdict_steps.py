@@ -20,7 +20,7 @@ from engine.segmentation.scoring import with_truth
 from engine.trace import VOID, Layer, Step, Table, Trace
 
 LABELS, TRUTH, ERRORS, CLASS, CONFUSION, SURE, WORST = range(7)  # indices of the steps of `with_verdict(labelled(...))`
-FIGURES = ("pixel_accuracy", "class_accuracy", "mean_iou", "fw_iou")  # of `engine.metrics.Scores`
+FIGURES = ("pixel_accuracy", "class_accuracy", "mean_iou", "mean_iou_truth_or_prediction")  # of `engine.metrics.Scores`
 CONFUSIONS = 15  # rows of the table of confusions
 
 
@@ -40,8 +40,9 @@ def labelled(answer: Answer, found: Verdict | None = None) -> Trace:
     """A Trace of one step: what the model says, and the headline of the verdict where there is one."""
     words = f"What {answer.card['name']} says ({answer.variant})."
     if found is not None:
-        pixel, by_class, iou, weighted = (_percent(getattr(found.scores, name)) for name in FIGURES)
-        words = f"Right: {pixel} of the pixels, {by_class} over the classes. Mean IoU {iou}, weighted {weighted}."
+        pixel, by_class, iou, either = (_percent(getattr(found.scores, name)) for name in FIGURES)
+        words = (f"Right: {pixel} of the pixels, {by_class} over the classes. Mean IoU {iou} over the classes in the "
+                 f"truth, {either} over those in truth or answer.")  # fmt: skip
     step = Step("Labels", words, (_photo(answer), answer.layer()))
     return Trace(answer.rgb, answer.card, (step,), answer.classes, answer.colours)
 

@@ -15,7 +15,8 @@ from engine.debug.compare import OUTCOMES, Judged
 from engine.segmentation.scoring import Scored, score
 from pages.debug.compare_sides import Found, Side, answers
 from pages.kit import charts
-from pages.kit.page import FIGURES, code
+from pages.kit.page import code
+from pages.kit.panels import SCORED
 from pages.kit.rooms import ROOT, TRUTH
 
 A_COLOUR, B_COLOUR = "#2166ac", "#d95f02"  # as the signed scale of the viewer
@@ -75,7 +76,7 @@ def change(judged: Judged, classes: Sequence[str]) -> go.Figure:
 def figures(scored: Scored) -> None:
     """The figures of A and of B, and B minus A."""
     a, b = (scored.scores[name] for name in "AB")
-    values = {words: (getattr(a, key), getattr(b, key)) for key, words in FIGURES.items()}
+    values = {words: (getattr(a, key), getattr(b, key)) for key, words in SCORED.items()}
     st.dataframe([{"": words, "A": f"{100 * x:.1f} %", "B": f"{100 * y:.1f} %", "B - A": f"{100 * (y - x):+.1f}"}
                   for words, (x, y) in values.items()], hide_index=True)  # fmt: skip
 

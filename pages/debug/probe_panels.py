@@ -35,7 +35,7 @@ def numbers(chosen: Chosen, change: Change, truth: np.ndarray | None) -> None:
         known, count = change.truth(truth), len(change.before.classes)
         first, now = (mean_iou(known, x.labels, count) for x in (change.before, change.after))
         columns[2].metric("Mean IoU", f"{100 * now:.1f} %", f"{100 * (now - first):+.1f}",
-                          help=f"Before, on the same pixels: {100 * first:.1f} %")  # fmt: skip
+                          help=f"Over the classes in the truth. Before, there: {100 * first:.1f} %")  # fmt: skip
     if place:
         st.button(f"Watched at ({place[0]}, {place[1]}): back to the whole region", icon=":material/close:",
                   type="tertiary", key="probe_forget", on_click=state.watch, args=(chosen, None))  # fmt: skip

@@ -15,6 +15,7 @@ from engine.trace import Trace
 from pages.debug import truth_charts
 from pages.debug.truth_focus import choose_cell, choose_class, choose_region
 from pages.debug.truth_state import JUDGE, SOURCE
+from pages.kit.panels import IN_EITHER, IN_TRUTH
 from pages.kit.picker import Chosen
 
 WIDTH = 2  # index of the boundary width that stands in the headline: 3 pixels
@@ -25,7 +26,8 @@ def figures(chosen: Chosen, answer: Answer, found: Verdict) -> None:
     scores, boundary = found.scores, found.boundary
     shown = (
         ("pixel accuracy", scores.pixel_accuracy), ("class accuracy", scores.class_accuracy),
-        ("mean IoU", scores.mean_iou), ("frequency-weighted IoU", scores.fw_iou),
+        (IN_TRUTH, scores.mean_iou), (IN_EITHER, scores.mean_iou_truth_or_prediction),
+        ("frequency-weighted IoU", scores.fw_iou),
         (f"boundary F, {boundary.widths[WIDTH]} px", boundary.mean[WIDTH]),
         ("calibration error", found.calibration.ece),
     )  # fmt: skip

@@ -14,6 +14,10 @@ from pages.kit import charts
 from pages.kit.keys import linked
 from pages.kit.page import FIGURES
 
+IN_TRUTH, IN_EITHER = "mean IoU, classes in the truth", "mean IoU, classes in truth or answer"
+SCORED = {key: words for name, text in FIGURES.items() for key, words in (
+    (("mean_iou", IN_TRUTH), ("mean_iou_truth_or_prediction", IN_EITHER)) if name == "mean_iou" else ((name, text),)
+)}  # of `engine.metrics.Scores` of one picture, in words  # fmt: skip
 SHORT = {"pixel_accuracy": "pixel", "class_accuracy": "class", "mean_iou": "mean IoU", "fw_iou": "fw IoU",
          "boundary_accuracy": "near boundaries"}  # fmt: skip
 
@@ -23,7 +27,7 @@ def scored(labels: Callable[[], Mapping[str, np.ndarray]], truth: np.ndarray, cl
     """Each variant's labels (H, W) against the ground truth (H, W) of this picture: figures, IoU, confusion matrix."""
     width = st.slider("Boundary width in pixels", 1, 20, int(BAND), **linked(None, "band"), width=320)
     result = score(truth, dict(labels()), len(classes), width)
-    words = {**FIGURES, "boundary_accuracy": f"near boundaries ({width} px)"}
+    words = {**SCORED, "boundary_accuracy": f"near boundaries ({width} px)"}
     st.dataframe([{"": name, **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}
                   for name, s in result.scores.items()], hide_index=True)  # fmt: skip
     left, right = st.columns(2)

@@ -9,12 +9,12 @@ from engine.segmentation.recurrent import PASSES, Recurrent, fed_back
 from engine.segmentation.recurrent_model import Encoding, RecurrentModel, Run
 from engine.segmentation.scoring import score
 from pages.kit import charts
-from pages.kit.panels import beside_paper
+from pages.kit.panels import IN_TRUTH, beside_paper
 from pages.kit.viewer import Pick
 
 # Pinheiro and Collobert 2014, table 2: Stanford Background, the network of three instances; pixel and class accuracy
 PAPER = {f"iteration {PASSES}": {"pixel_accuracy": 80.2, "class_accuracy": 69.9}}
-SCORES = {"pixel_accuracy": "pixel accuracy", "mean_iou": "mean IoU", "boundary_accuracy": "near boundaries"}
+SCORES = {"pixel_accuracy": "pixel accuracy", "mean_iou": IN_TRUTH, "boundary_accuracy": "near boundaries"}
 
 
 def what_you_see(model: RecurrentModel, pick: Pick | None) -> None:
