@@ -19,6 +19,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
+from engine import avif
+from engine.image_colours import Colours, colours
+from engine.image_kinds import NAMES as NAMES
+from engine.image_kinds import kind, raw, refusal, unsupported
 from engine.image_work import bytes_per_pixel, scans
 
 T = TypeVar("T")
@@ -29,16 +33,8 @@ MAX_ASPECT = 20  # longer side over shorter side
 LONGEST = 640  # pixels of the longer side that `decode` scales down to
 MAX_WORK = 190 * 2**20  # bytes that one decoding may take
 
-# format -> (first bytes, most megapixels); a decoded pixel takes 4 bytes, with libwebp's own buffers 16 (measured)
-_FORMATS = {
-    "PNG": (b"\x89PNG\r\n\x1a\n", 40.0),
-    "JPEG": (b"\xff\xd8\xff", 50.0),
-    "GIF": (b"GIF8", 40.0),
-    "BMP": (b"BM", 40.0),
-    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), 40.0),
-    "WEBP": (b"RIFF", 12.4),
-}
-_OTHERS = {b"ftyphe": "HEIC", b"ftypmif1": "HEIC", b"ftypavif": "AVIF"}  # bytes 4 to 12 of pictures we do not read
+# format -> most megapixels; a decoded pixel takes 4 bytes, with libwebp's own buffers 16 (measured)
+_MEGAPIXELS = {"PNG": 40.0, "JPEG": 50.0, "GIF": 40.0, "BMP": 40.0, "TIFF": 40.0, "WEBP": 12.4, "AVIF": 12.4}
 
 _TURNS = {  # EXIF orientation -> how to set the picture upright (reference 2)
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -107,7 +103,8 @@ class _File(io.BytesIO):
 def decode(data: bytes, *, longest: int = LONGEST) -> Picture:
     """The picture in `data`, upright, on white, at most `longest` pixels on its longer side; never enlarged.
 
-    data: a PNG, JPEG, WebP, BMP, GIF or TIFF file (the content decides, not the name); of several frames the first.
+    data: a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF file (the content decides, not the name); of several frames the
+    first. Colours are brought to sRGB by the profile in the file.
     Raises ImageError, whose message is one sentence, for every file that cannot be shown. Takes at most `MAX_WORK`
     bytes plus a few MiB, whatever the file says of itself.
     """
@@ -124,7 +121,7 @@ def read(data: bytes, work: Callable[[Image.Image, str], T]) -> T:
         warnings.simplefilter("ignore")
         broken = "damaged: its header"
         try:
-            image = Image.open(_File(data), formats=[name])
+            image = _open(data, name)
             _check(image, name, data)
             broken = "damaged or cut off: its pixels"
             return work(image, name)
@@ -133,7 +130,7 @@ def read(data: bytes, work: Callable[[Image.Image, str], T]) -> T:
         except Image.DecompressionBombError:
             raise ImageError(f"This {name} picture has far too many pixels to be read.") from None
         except Exception as error:  # Pillow's readers raise what they like on a broken file
-            raise ImageError(f"This {name} file is {broken} cannot be read.") from error
+            raise ImageError(unsupported(name, data) or f"This {name} file is {broken} cannot be read.") from error
 
 
 def _format(data: bytes) -> str:
@@ -142,23 +139,36 @@ def _format(data: bytes) -> str:
         raise ImageError("This file is empty.")
     if len(data) > MAX_BYTES:
         raise ImageError(f"This file has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read.")
-    for name, (start, _) in _FORMATS.items():
-        if data.startswith(start) and (name != "WEBP" or data[8:12] == b"WEBP"):
-            return name
-    for start, name in _OTHERS.items():
-        if data[4:].startswith(start):
-            raise ImageError(f"This is a picture in {name} format; please save it as JPEG or PNG first.")
-    raise ImageError("This file is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture.")
+    name = kind(data)
+    if not name:
+        raise ImageError(refusal(data))
+    return name
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    """The picture by its header; that of an AVIF is decoded elsewhere. Pillow's own errors, and ImageError."""
+    if sentence := raw(name, data):
+        raise ImageError(sentence)
+    if name != "AVIF":
+        return Image.open(_File(data), formats=[name])
+    most = _MEGAPIXELS[name] * 1e6
+    (width, height), png = avif.to_png(data, most)
+    if not png:
+        raise ImageError(_too_many(name, width * height, most))
+    return Image.open(_File(png), formats=["PNG"])
+
+
+def _too_many(name: str, pixels: int, most: float) -> str:
+    return f"This {name} picture has {pixels / 1e6:.1f} megapixels; at most {most / 1e6:.1f} can be read."
 
 
 def _check(image: Image.Image, name: str, data: bytes) -> None:
     """Raises ImageError where the header promises a picture that is too large, too small or too long."""
     width, height = image.size
     pixels = width * height
-    most = min(_FORMATS[name][1] * 1e6, (MAX_WORK - len(data)) / bytes_per_pixel(image, name, data))
+    most = min(_MEGAPIXELS[name] * 1e6, (MAX_WORK - len(data)) / bytes_per_pixel(image, name, data))
     if pixels > most:
-        much = f"{pixels / 1e6:.1f} megapixels; at most {most / 1e6:.1f} can be read"
-        raise ImageError(f"This {name} picture has {much}.")
+        raise ImageError(_too_many(name, pixels, most))
     if name == "JPEG" and (passes := scans(image, data)) * pixels > _SCANNED:
         raise ImageError(f"This JPEG picture is stored in {passes} scans, which would take too long to read.")
     if min(width, height) < MIN_SIDE:
@@ -177,9 +187,14 @@ def _decode(image: Image.Image, name: str, data: bytes, longest: int) -> Picture
     image.load()
     size = size if name == "JPEG" else image.size
     target = _fit(size, longest)
-    small, white = _convert(image, max(1, int(min(a / (2 * b) for a, b in zip(image.size, target, strict=True)))))
+    profile = colours(image)
+    small, white, span = _convert(
+        image, profile, max(1, int(min(a / (2 * b) for a, b in zip(image.size, target, strict=True))))
+    )
     if small.size != target:
         small = small.resize(target, Image.Resampling.LANCZOS)
+    if profile.mode in ("RGB", "L"):
+        small = profile.apply(small)
     if name != "TIFF" and (turn := _orientation(image)) in _TURNS:
         small = small.transpose(_TURNS[turn])
         size = size[::-1] if turn >= 5 else size
@@ -187,7 +202,8 @@ def _decode(image: Image.Image, name: str, data: bytes, longest: int) -> Picture
     if small.size != size:
         done.append(f"scaled from {size[0]}x{size[1]} to {small.width}x{small.height}")
     done += notes + (["transparency on white"] if white else []) + ([f"{depth} to 8-bit"] if depth else [])
-    done += ["CMYK to RGB"] if image.mode == "CMYK" else []
+    done += ["CMYK to RGB"] if image.mode == "CMYK" and profile.mode != "CMYK" else []
+    done += [note for note in (span, profile.note) if note]
     return Picture(np.array(small), tuple(done), hashlib.sha256(data).hexdigest(), size, turn)
 
 
@@ -198,8 +214,12 @@ def _fit(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 def _frames(image: Image.Image, name: str, data: bytes) -> list[str]:
     """A note where the file holds more frames than the first. Long files are not counted: that may take seconds."""
-    if name == "JPEG" or not getattr(image, "is_animated", False):
+    if name == "AVIF":
+        return [f"first frame of {image.info['frames']}"] if image.info["frames"] != "1" else []
+    if not getattr(image, "is_animated", False):
         return []
+    if name == "JPEG":
+        return [f"first picture of {image.n_frames}"]
     if name in ("PNG", "WEBP"):
         return [f"first frame of {image.n_frames}"]
     try:  # on a file of its own, for it moves on
@@ -238,21 +258,24 @@ def _strips(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]
         yield y, image.crop((0, y, image.width, min(y + rows, image.height)))
 
 
-def _convert(image: Image.Image, factor: int) -> tuple[Image.Image, bool]:
-    """The loaded picture in RGB, averaged over factor x factor pixels; and whether any of it was transparent."""
-    low, high = _range(image) if image.mode in ("I", "F") else (0.0, 65535.0)
+def _convert(image: Image.Image, profile: Colours, factor: int) -> tuple[Image.Image, bool, str]:
+    """The loaded picture in RGB, averaged over factor x factor pixels; whether any of it was transparent; and a note of
+    the values from black to white where they are the picture's own."""
+    low, high, span = _range(image) if image.mode.startswith(("I", "F")) else (0.0, 1.0, "")
     out = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
     white = False
     for y, strip in _strips(image, factor):
-        if image.mode.startswith("I") or image.mode == "F":
+        if image.mode.startswith(("I", "F")):
             rgb, seen = _grey(strip, low, high)
         elif image.has_transparency_data:
             rgb, seen = _on_white(strip.convert("RGBA"))
+        elif profile.mode == "CMYK":
+            rgb, seen = profile.apply(strip), False
         else:
             rgb, seen = strip.convert("RGB"), False
         white |= seen
         out.paste(rgb.reduce(factor) if factor > 1 else rgb, (0, y // factor))
-    return out, white
+    return out, white, span
 
 
 def _on_white(strip: Image.Image) -> tuple[Image.Image, bool]:
@@ -274,8 +297,9 @@ def _grey(strip: Image.Image, low: float, high: float) -> tuple[Image.Image, boo
     return Image.fromarray(grey).convert("RGB"), bool(clear.any())
 
 
-def _range(image: Image.Image) -> tuple[float, float]:
-    """The span of 32-bit and float pixels: 0..1, 0..255 or 0..65535 where they fit one, else their own."""
+def _range(image: Image.Image) -> tuple[float, float, str]:
+    """The values of black and white, and a note where they are the picture's own: 0..1, 0..255 or 0..65535 where its
+    values lie within one of these and use more than a quarter of it."""
     low, high = np.inf, -np.inf
     for _, strip in _strips(image, 1):
         values = np.asarray(strip)
@@ -284,5 +308,6 @@ def _range(image: Image.Image) -> tuple[float, float]:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
     if low > high:
         raise ImageError("This picture holds no finite number.")
-    tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    return next(((0.0, top) for top in tops if low >= 0 and high <= top), (low, high))
+    tops = {"F": (1.0, 255.0, 65535.0), "I": (255.0, 65535.0)}.get(image.mode, (65535.0,))
+    top = next((top for top in tops if low >= 0 and (top / 4 < high <= top or low == high <= top)), None)
+    return (0.0, top, "") if top else (low, high, f"shown from {low:.4g} to {high:.4g}")

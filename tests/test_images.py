@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # this file also runs alone, as the process that is measured
 
-from engine.images import MAX_BYTES, ImageError, Picture, decode
+from engine.images import MAX_BYTES, ImageError, Picture, decode, kind
 
 H, W = 36, 52
 Y, X = np.mgrid[0:H, 0:W]
@@ -46,6 +46,93 @@ def on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def close(found: np.ndarray, wanted: np.ndarray, by: float = 1) -> bool:
     return found.shape == wanted.shape and np.abs(found.astype(float) - wanted).max() <= by
+
+
+SRGB = ((0.4360, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))  # XYZ under D50 of R, G and B
+WIDE = ((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446))  # Adobe RGB (1998)
+
+
+def profile(primaries: tuple | None, gamma: float, words: str = "a test") -> bytes:
+    """An ICC profile (version 2): an RGB matrix with one gamma, or grey where there are no primaries."""
+
+    def fixed(value: float) -> bytes:
+        return struct.pack(">i", round(value * 65536))
+
+    def xyz(values) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(map(fixed, values))
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    text = b"desc" + bytes(4) + struct.pack(">I", len(words) + 1) + words.encode() + bytes(1 + 78)
+    tags = {b"desc": text + bytes(-len(text) % 4), b"wtpt": xyz((0.9642, 1.0, 0.8249)),
+            b"cprt": b"text" + bytes(4) + b"none"}  # fmt: skip
+    if primaries is None:
+        tags[b"kTRC"] = curve
+    else:
+        tags |= {k + b"XYZ": xyz(v) for k, v in zip((b"r", b"g", b"b"), primaries, strict=True)}
+        tags |= {k + b"TRC": curve for k in (b"r", b"g", b"b")}
+    at, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        table += name + struct.pack(">II", at + len(body), len(data))
+        body += data
+    space = b"GRAY" if primaries is None else b"RGB "
+    head = struct.pack(">I4sI4s4s4s", at + len(body), b"test", 0x02400000, b"mntr", space, b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + b"".join(map(fixed, (0.9642, 1.0, 0.8249)))
+    return head.ljust(128, b"\0") + table + body
+
+
+def as_srgb(rgb: np.ndarray, primaries: tuple, gamma: float) -> np.ndarray:
+    """What colours of such a profile are in sRGB (IEC 61966-2-1), 0 to 255."""
+    xyz = (rgb / 255.0) ** gamma @ np.array(primaries)
+    linear = (xyz @ np.linalg.inv(np.array(SRGB))).clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_a_wide_gamut_is_brought_to_srgb(kind):
+    wanted = as_srgb(RGB, WIDE, 2.19921875)
+    assert np.abs(wanted - RGB).max() > 30
+    picture = decode(file(RGB, kind, icc_profile=profile(WIDE, 2.19921875, "Adobe RGB (1998)")))
+    assert close(picture.rgb, wanted, 2)
+    assert picture.notes == ("Adobe RGB to sRGB",)
+    secret = decode(file(RGB, kind, icc_profile=profile(WIDE, 2.19921875, "<b>**mine**")))
+    assert secret.notes == ("colours of its profile to sRGB",)
+
+
+def test_a_wide_gamut_with_alpha_or_a_palette():
+    icc = profile(WIDE, 2.19921875)
+    seen = decode(file(np.dstack([RGB, np.where(X < 9, 0, 255).astype(np.uint8)]), "PNG", icc_profile=icc)).rgb
+    assert (seen[:, :9] == 255).all()
+    assert close(seen[:, 9:], as_srgb(RGB, WIDE, 2.19921875)[:, 9:], 2)
+    palette = Image.frombytes("P", (W, H), (GREY % 7).tobytes())
+    table = np.array([[i * 30, 255 - i * 20, i * i * 5] for i in range(7)], np.uint8)
+    palette.putpalette(table.tobytes())
+    found = decode(file(palette, "PNG", icc_profile=icc)).rgb
+    assert close(found, as_srgb(table[GREY % 7], WIDE, 2.19921875), 2)
+
+
+def test_grey_with_a_gamma_of_its_own():
+    picture = decode(file(GREY, "PNG", icc_profile=profile(None, 1.8)))
+    wanted = as_srgb(np.repeat(GREY[..., None], 3, -1), SRGB, 1.80078125)
+    assert close(picture.rgb, wanted, 2)
+    assert picture.notes == ("colours of its profile to sRGB",)
+    of_rgb = decode(file(GREY, "PNG", icc_profile=profile(SRGB, 1.8)))
+    assert close(of_rgb.rgb, wanted, 2)
+
+
+def test_srgb_itself_changes_nothing_and_is_not_mentioned():
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = decode(file(RGB, "PNG", icc_profile=icc))
+    assert np.array_equal(picture.rgb, RGB)
+    assert picture.notes == ()
+
+
+@pytest.mark.parametrize("icc", [b"nonsense", bytes(200), profile(WIDE, 2.2)[:150], profile(None, 2.2)])
+def test_a_profile_that_is_broken_or_of_another_kind_is_left_out(icc):
+    picture = decode(file(RGB, "PNG", icc_profile=icc))
+    assert np.array_equal(picture.rgb, RGB)
+    assert picture.notes == ("its colour profile cannot be used",)
+    cmyk = decode(file(Image.new("CMYK", (W, H)), "TIFF", icc_profile=icc))
+    assert cmyk.notes == ("CMYK to RGB", "its colour profile cannot be used")
 
 
 def sentence(data: bytes) -> str:
@@ -182,7 +269,20 @@ def test_floating_point_tiff(low, high, span):
     picture = decode(file(values, "TIFF"))
     wanted = (values.astype(float) - span[0]) / (span[1] - span[0]) * 255
     assert close(picture.rgb, np.repeat(wanted[..., None], 3, -1), 0.51)
-    assert picture.notes == ("floating-point grey to 8-bit",)
+    own = ("shown from -3 to 90",) if low < 0 else ()
+    assert picture.notes == ("floating-point grey to 8-bit", *own)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+def test_values_that_use_a_part_of_their_range_are_shown_from_end_to_end(kind):
+    depth = (1000 + (X + Y) * 30).astype(np.uint16)  # millimetres: of 65535 next to black
+    picture = decode(file(depth, kind))
+    wanted = (depth.astype(float) - depth.min()) / (depth.max() - depth.min()) * 255
+    assert close(picture.rgb, np.repeat(wanted[..., None], 3, -1), 0.51)
+    assert picture.notes[-1] == f"shown from 1000 to {depth.max()}"
+    black = decode(file(np.zeros((H, W), np.uint16), kind))
+    assert (black.rgb == 0).all()
+    assert black.notes == ("16-bit grey to 8-bit",)
 
 
 def test_floats_that_are_no_numbers():
@@ -374,6 +474,99 @@ def test_a_tiff_of_enormous_tiles_is_refused():
     assert np.array_equal(decode(tiled(48)).rgb[:32, :32, 0], np.zeros((32, 32)))
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("turn", [1, 6])
+def test_avif(alpha, turn):
+    smooth = np.stack([X * 4, Y * 6, 120 + X], -1).astype(np.uint8)
+    clear = np.where(X < 20, 0, 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    data = file(np.dstack([smooth, clear]) if alpha else smooth, "AVIF", quality=95, subsampling="4:4:4", exif=exif)
+    assert kind(data) == "AVIF"
+    wanted = np.where(clear[..., None] | ~np.uint8(255 * alpha), smooth, 255)
+    picture = decode(data)
+    assert np.abs(picture.rgb.astype(float) - UPRIGHT[turn](wanted)).mean() < 3
+    assert picture.orientation == turn
+    assert ("transparency on white" in picture.notes) == alpha
+    wide = decode(file(smooth, "AVIF", quality=95, subsampling="4:4:4", icc_profile=profile(WIDE, 2.2, "Adobe RGB")))
+    assert wide.notes == ("Adobe RGB to sRGB",)
+    assert np.abs(wide.rgb - as_srgb(smooth, WIDE, 2.2)).mean() < 3
+
+
+def test_an_avif_is_bounded_like_any_other_picture():
+    assert "12.4" in sentence(file(Image.new("RGB", (4000, 3500)), "AVIF", speed=10))
+    assert "at least 8" in sentence(file(Image.new("RGB", (7, 70)), "AVIF"))
+    data = file(RGB, "AVIF")
+    for part in (0.3, 0.6, 0.95):
+        assert sentence(data[: int(part * len(data))]) == "This AVIF file is damaged: its header cannot be read."
+
+
+def test_the_first_of_several_frames_is_said():
+    image = Image.fromarray(RGB)
+    for name in ("GIF", "WEBP", "TIFF", "PNG", "AVIF"):
+        data = file(image, name, save_all=True, append_images=[image.rotate(90), image.rotate(180)])
+        assert decode(data).notes == ("first frame of 3",), name
+    phone = file(image, "MPO", save_all=True, append_images=[image.rotate(180)], quality=98, subsampling=0)
+    assert kind(phone) == "JPEG"
+    assert decode(phone).notes == ("first picture of 2",)
+    assert np.abs(decode(phone).rgb.astype(float) - RGB).mean() < 3
+
+
+def ftyp(*brands: bytes) -> bytes:
+    return struct.pack(">I4s4sI", 16 + 4 * (len(brands) - 1), b"ftyp", brands[0], 0) + b"".join(brands[1:]) + bytes(40)
+
+
+@pytest.mark.parametrize(("data", "name"), [
+    (ftyp(b"heix", b"mif1"), "HEIC"), (ftyp(b"mif1", b"heic"), "HEIC"), (ftyp(b"crx ", b"isom"), "raw file"),
+    (ftyp(b"isom", b"mp41"), "video"), (b"\xff\x0a" + bytes(60), "JPEG XL"), (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"v/1\x01" + bytes(60), "OpenEXR"), (b"#?RADIANCE\n", "Radiance HDR"), (bytes(128) + b"DICM", "DICOM"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"), (b"FUJIFILMCCD-RAW ", "raw file"), (b"8BPS\0\1", "Photoshop"),
+])  # fmt: skip
+def test_formats_that_are_not_read_are_named(data, name):
+    text = sentence(data)
+    assert name in text
+    assert "not supported; please save" in text
+    assert kind(data) == ""
+
+
+def tiff(tags: dict[int, tuple[int, ...]], pixels: bytes) -> bytes:
+    """A little-endian TIFF with these tags as 32-bit numbers; pixels come first, at 8."""
+    body, extra, at = b"", b"", 8 + len(pixels)
+    room = at + 2 + 12 * len(tags) + 4
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"<{len(values)}I", *values)
+        body += struct.pack("<HHI", tag, 4, len(values))
+        body += packed if len(values) == 1 else struct.pack("<I", room + len(extra))
+        extra += packed if len(values) > 1 else b""
+    return struct.pack("<4sI", b"II*\0", at) + pixels + struct.pack("<H", len(tags)) + body + bytes(4) + extra
+
+
+PLAIN = {256: (W,), 257: (H,), 258: (8, 8, 8), 259: (1,), 262: (2,), 273: (8,), 277: (3,), 278: (H,), 279: (3 * W * H,)}
+
+
+def test_a_tiff_of_a_kind_that_is_not_read_is_never_called_damaged():
+    assert np.array_equal(decode(tiff(PLAIN, RGB.tobytes())).rgb, RGB)
+    floats = tiff(PLAIN | {258: (32, 32, 32), 339: (3, 3, 3), 279: (12 * W * H,)}, (RGB / 255).astype("<f4").tobytes())
+    assert "3 channels of 32-bit floating-point numbers, which is not supported" in sentence(floats)
+    seven = tiff(PLAIN | {258: (16,) * 7, 277: (7,), 262: (1,), 279: (14 * W * H,)}, bytes(14 * W * H))
+    assert "7 channels of 16-bit numbers, which is not supported" in sentence(seven)
+    lerc = tiff(PLAIN | {259: (34887,)}, RGB.tobytes())
+    assert "compression 34887" in sentence(lerc)
+    assert "not supported" in sentence(lerc)
+
+
+@pytest.mark.parametrize("tags", [{50706: (0x00000401,)}, {262: (32803,)}, {262: (34892,)}, {254: (1,), 330: (8, 8)}])
+def test_the_preview_in_a_raw_file_is_not_shown_as_the_picture(tags):
+    assert "not supported" in sentence(tiff(PLAIN | tags, RGB.tobytes()))
+
+
+def test_strange_jpegs_are_named():
+    data = file(RGB, "JPEG")
+    at = data.find(b"\xff\xc0")
+    assert "lossless JPEG" in sentence(data[:at] + b"\xff\xc3" + data[at + 2 :])
+    assert "12-bit JPEG" in sentence(data[: at + 4] + b"\x0c" + data[at + 5 :])
+
+
 def tiled(side: int) -> bytes:
     """A black 32x32 TIFF in one deflated tile of side x side."""
     pixels = zlib.compress(bytes(min(side, 64) ** 2))
@@ -389,7 +582,7 @@ def test_not_a_picture():
     assert "at most 20 MB" in sentence(b"\x89PNG\r\n\x1a\n" + bytes(MAX_BYTES))
     for other in (b"hello, this is text", b"%PDF-1.7", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"PK\3\4", b"\0",
                   b"RIFF\0\0\0\0WAVEfmt ", file(RGB, "PPM"), file(RGB, "ICO"), file(RGB, "TGA")):  # fmt: skip
-        assert sentence(other) == "This file is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture."
+        assert sentence(other) == "This file is not a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF picture."
     assert "HEIC" in sentence(b"\0\0\0\x18ftypheic\0\0\0\0")
 
 
@@ -435,6 +628,7 @@ def corpus() -> list[bytes]:
     files += [file(image, "JPEG", "L"), file(image, "JPEG", progressive=True)]
     files += [file(image, "WEBP", "RGBA"), file(image, "WEBP", lossless=False)]
     files += [file(image, "BMP", mode) for mode in ("1", "L", "P", "RGB", "RGBA")]
+    files += [file(image, kind, icc_profile=profile(WIDE, 2.2)) for kind in ("PNG", "JPEG", "WEBP", "TIFF")]
     files += [file(image, kind, save_all=True, append_images=[image.rotate(90), image.rotate(180)])
               for kind in ("GIF", "WEBP", "TIFF", "PNG")]  # fmt: skip
     return files

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine import gallery
-from engine.images import MAX_BYTES, ImageError, decode
+from engine.images import MAX_BYTES, NAMES, ImageError, decode
 
 _STATE = "image_in_hand"  # key of the session; not a widget's, so it outlives its page
 _PARAMETER = "image"  # name in the URL
@@ -233,7 +233,7 @@ def _dialog() -> None:
                     _finish(from_gallery(slug))
     left, right = st.columns(2)
     with left:
-        file = st.file_uploader("Your own image (PNG, JPEG, WebP, BMP, GIF, TIFF)",
+        file = st.file_uploader(f"Your own image ({NAMES})",
                                 key=f"image_upload_{hand.turn}", max_upload_size=MAX_BYTES // 10**6)  # fmt: skip
         _receive(hand, file, None)
     with right:

@@ -98,7 +98,7 @@ def test_a_text_file_named_png(page, address):
     upload(page, "notes.png", b"these are my notes")
     alert = page.get_by_role("dialog").get_by_test_id("stAlert")
     alert.wait_for()
-    assert "This file is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture." in alert.inner_text()
+    assert "This file is not a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF picture." in alert.inner_text()
     page.keyboard.press("Escape")
     wait_closed(page)
     assert facts(page)["slug"] == "coffee"

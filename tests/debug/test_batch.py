@@ -136,7 +136,7 @@ def test_bad_pictures_are_rows_and_the_run_goes_on(model, rgb, caplog):
     items = [item(b"nothing", name="bad.png"), Item("locked.png", refuse), Item("good.png", lambda: png(rgb), refuse)]
     bad, locked, good = (row for row, _ in batch.rows(model, items))
     assert (bad.name, bad.width) == ("bad.png", 0)
-    assert bad.error == "This file is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture."
+    assert bad.error == "This file is not a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF picture."
     assert locked.error == "It is encrypted, so it cannot be read."
     assert good.error == ""
     assert good.note == "Its mask is not used. It is encrypted, so it cannot be read."
