@@ -34,8 +34,7 @@ from streamlit.web.server.server_util import is_xsrf_enabled
 from streamlit.web.server.starlette.starlette_app_utils import validate_xsrf_token
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
-from pages.kit import sessions
-from pages.kit.rooms import CLOSE_DIALOG
+from pages.kit import history, sessions
 
 VISITORS = 200  # connections at once
 HELD = 128 * 2**20  # bytes of uploads from which on one session may bring no more
@@ -210,4 +209,4 @@ def sorry(error: Exception) -> bool:
 
 def middleware() -> list[Middleware]:
     """What `st.App` wants."""
-    return [Middleware(Guard, own=CLOSE_DIALOG)]
+    return [Middleware(Guard, own=history.SCRIPT), Middleware(history.History)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, TypedDict
+from urllib.parse import parse_qs
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -86,7 +87,11 @@ def enter(page: str) -> None:
     if st.session_state.get(_PAGE) == page:
         return
     st.session_state[_PAGE] = page
-    with get_script_run_ctx().session_state.query_params() as address:
+    context = get_script_run_ctx()
+    with context.session_state.query_params() as address:
+        if context.is_history_navigation:  # Streamlit took away what the page that was left calls by the same name
+            address.from_dict(parse_qs(context.query_string, keep_blank_values=True))
+            address.set_initial_query_params_from_current()
         former = [name for name in FORMER.get(page, ()) if name in address]
         for name in former:
             address[f"{page}_{name}"] = address[name]

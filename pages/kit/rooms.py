@@ -152,9 +152,9 @@ BENCH = (TRUTH, COMPARE, PROBE, LAYERS, MANY, OWN, REPLAY)
 PAGES = (PATCHES, MULTISCALE, RECURRENT, FCN, CAPTIONS, GRID, TRANSFORMER, *BENCH)  # in the order of the lecture
 
 
-# Streamlit serves the first visit to a new server by the old rules of a folder called pages/, and greets a link to one
-# of our pages with the dialog "Page not found" before app.py runs: close it again.
-CLOSE_DIALOG = "<script>document.querySelector('[role=dialog] button')?.click()</script>"
+# Else Streamlit serves the first visit to a new server by the old rules of a folder called pages/: it greets a link to
+# one of our pages with "Page not found", and leaves Home in the history before it.
+PagesManager.uses_pages_directory = False
 
 
 # The picture comes first: little air above it, and a header that lets clicks through. In the sidebar all pages and the
@@ -181,9 +181,6 @@ _STYLE = """<style>
 def navigation() -> StreamlitPage:
     """The sidebar's menu, pages grouped by room; returns the page to run."""
     st.html(_STYLE)
-    first = st.empty()  # always there, so that what follows keeps its place
-    if PagesManager.uses_pages_directory:
-        first.html(CLOSE_DIALOG, unsafe_allow_javascript=True)
     menu = {"": [st.Page(ROOT / "pages/home/home.py", title="Home", icon=":material/home:", default=True)]}
     for room in ROOMS:
         menu[room.capitalize()] = [
