@@ -114,5 +114,6 @@ def take_forced_word(rgb: np.ndarray, model: CaptionModel) -> None:
         if not 0 < row.step <= len(told) or row.row >= len(told[row.step - 1].top):
             continue
         word = told[row.step - 1].top[row.row][0]
-        before = [model.words.words[t.word] for t in told[: row.step - 1]]
+        typed = words_of(st.session_state.get(BEGIN, ""))[: len(shown[key].wish.start)]  # with those it does not know
+        before = [*typed, *(model.words.words[t.word] for t in told[len(typed) :])][: row.step - 1]
         _begin(" ".join(before if word == EDGE else [*before, model.words.words[word]]), word == EDGE)

@@ -18,6 +18,7 @@ from engine.attention.fields import field_step
 from engine.attention.health import maps
 from engine.attention.nudging import Nudge, nudge
 from engine.trace import Trace
+from engine.wording import apart
 from pages.attention import captions_charts as charts
 from pages.attention.captions_controls import sharpness_at
 from pages.attention.captions_sides import Side
@@ -28,10 +29,13 @@ PLACES = tuple(np.linspace(0, 2, 9).tolist())  # of the slider of sharpness
 
 
 def ask_word(side: Side, tab: str) -> int:
-    """The number of a word of this caption, chosen among its words; another caption starts at its first."""
-    numbers = range(len(side.words))
-    return st.pills("Word", numbers, default=0, required=True, key=f"{tab}_{side.key}_{hash(side.owner)}",
-                    format_func=lambda i: side.words[i].replace("<", "").replace(">", ""))  # fmt: skip
+    """The number of a word of this caption, 0 the first; another caption starts at its first.
+
+    A word that comes twice carries its number: Streamlit lights and returns the first of pills that read alike.
+    """
+    shown = apart(word.replace("<", "").replace(">", "") for word in side.words)
+    return st.pills("Word", range(len(shown)), default=0, required=True, format_func=shown.__getitem__,
+                    key=f"{tab}_{side.key}_{hash(side.owner)}")  # fmt: skip
 
 
 def sharpen(side: Side) -> None:

@@ -228,3 +228,48 @@ def test_a_missing_model_is_said_in_a_sentence(monkeypatch, tmp_path):
     page = visit(CAPTIONS).run()
     assert not page.exception
     assert "no card of a model called 'caption-soft'" in page.warning[0].value
+
+
+TWICE = "a dog runs through the grass with a ball"  # the first and the eighth word are the same
+
+
+@pytest.mark.parametrize(("tab", "key"), [("Formula with live numbers", "formula"), ("From soft to hard", "nudge"),
+                                          ("What a cell sees", "field")])  # fmt: skip
+def test_the_eighth_word_is_the_eighth_where_the_first_reads_alike(tab, key):
+    page = visit(CAPTIONS, image="landscape", begin=TWICE, only="true").run()
+    open_tab(page, KEY, tab)
+    pills = next(b for b in page.button_group if b.label == "Word")
+    assert len(set(pills.options)) == len(pills.options) == 10, "no two pills read alike"
+    pills.set_value(7).run()
+    assert not page.exception
+    pills = next(b for b in page.button_group if b.label == "Word")
+    assert pills.indices == [7], "the lit pill"
+    told_word = told(page)[0].words[7]
+    if key == "formula":
+        table = next(d.value for d in page.dataframe if "softmax(e)" in d.value.columns)
+        assert table["e"].tolist() == pytest.approx(told_word.e.topk(5).values.tolist(), abs=6e-4)
+        assert rf"\log p = {told_word.log_p:.2f}" in text_of(page)
+        assert told_word.log_p != told(page)[0].words[0].log_p
+    if key == "nudge":
+        cell = int(told_word.alpha.argmax())
+        assert f"moved by {0.05:+.4f}" in text_of(page)
+        assert f"was {float(told_word.alpha[cell]):.4f}" in text_of(page)
+    if key == "field":
+        row, column = divmod(int(told_word.alpha.argmax()), GRID)
+        assert f"row {row + 1}, column {column + 1} " in shown_step(page)
+
+
+def shown_step(page) -> str:
+    """The sentence of what a cell sees, as it was kept for the visit."""
+    kept = page.session_state["kept"]
+    return next(value.steps[0].sentence for (name, _), value in kept.items() if name == "captions_field_trace")
+
+
+def test_a_clicked_row_keeps_the_words_that_are_not_known(monkeypatch):
+    sent = {}
+    monkeypatch.setattr(controls, "chosen_row", lambda key, image: sent.get(key))
+    page = visit(CAPTIONS, image="landscape", begin="a zzyzx dog").run()
+    sent[controls.KEYS[0]] = viewer.Row(5, 2, 5)
+    page.run()
+    assert not page.exception
+    assert page.text_input(key="begin").value.startswith("a zzyzx dog ")
