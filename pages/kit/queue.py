@@ -13,15 +13,19 @@ from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from engine.runs import RUNS, Busy, Job
+from engine.wording import duration
 
 T = TypeVar("T")
+Tell = Callable[[int, int], None]  # so much is done, of so much; raises where nobody waits any more
 
 QUIET = 0.3  # seconds before anything is shown: what is quick does not flicker
 LOOK = 0.25  # seconds between two looks at a run
 RESULTS = 4  # of a long work that one visit keeps
 _GIVEN_UP = "run_given_up"
+_LOOKS = "run_looks"  # in the session: ids of fragments that run again and again by themselves
 _NUMBERS = count()  # so that one run of a script may wait twice
 
 
@@ -32,15 +36,21 @@ def visitor() -> str:
 
 
 def run(work: Callable[[], T], waiting: str) -> T:
-    """`work()` on the bounded queue: waits for it and shows `waiting`, the place and a way out where it takes long.
+    """`told` for work that cannot say how far it is; given up, it ends only by itself."""
+    return told(lambda _: work(), waiting)
 
-    work: runs in another thread, so nothing of Streamlit in it. Whoever gives it up finds a button to ask again, and
-    the rest of the script or fragment does not run. Raises what `work` raises.
+
+def told(work: Callable[[Tell], T], waiting: str) -> T:
+    """`work(tell)` on the bounded queue: waits and shows `waiting`, the place and a way out where it takes long.
+
+    work: runs in another thread, so nothing of Streamlit in it, and calls ``tell(done, total)``, where it ends once it
+    is given up. Whoever does something else on the page gives it up at once; whoever cancels it finds a button to ask
+    again, and the rest of the script or fragment does not run. Raises what `work` raises.
     """
     if st.session_state.pop(_GIVEN_UP, False):
         _given_up()
     try:
-        job = RUNS.submit(visitor(), lambda _: work(), waiting)
+        job = RUNS.submit(visitor(), lambda job: work(job.tell), waiting)
     except Busy as error:
         st.warning(str(error))
         st.button("Try again", icon=":material/refresh:", key="run_again")
@@ -54,7 +64,7 @@ def run(work: Callable[[], T], waiting: str) -> T:
 
 
 def _watch(job: Job, waiting: str) -> None:
-    """Show how it goes until it is over; Streamlit ends this by an exception where the visitor does something else."""
+    """Show how it goes until it is over; an exception ends this where the visitor does something else."""
     place = st.empty()
     with place.container(horizontal=True, vertical_alignment="center"):
         words = st.empty()
@@ -63,7 +73,25 @@ def _watch(job: Job, waiting: str) -> None:
         words.caption(said(job, waiting))
         if job.wait(LOOK):
             break
+        if _left():
+            st.rerun()
     place.empty()
+
+
+def _left() -> bool:
+    """Whether the visitor has done something else meanwhile. What is done outside of fragments Streamlit sees by
+    itself; what is done in one waits until the run that is under way has ended (Streamlit 1.67, script_requests.py)."""
+    context = get_script_run_ctx()
+    requests = context and context.script_requests
+    if requests is None or requests._state is not ScriptRequestType.RERUN:
+        return False
+    asked = requests._rerun_data
+    if not asked.is_auto_rerun:
+        return True
+    alone = st.session_state.setdefault(_LOOKS, set())
+    if len(asked.fragment_id_queue) == 1:
+        alone.update(asked.fragment_id_queue)
+    return not alone.issuperset(asked.fragment_id_queue)
 
 
 def _give_up() -> None:
@@ -78,14 +106,10 @@ def _given_up() -> None:
 
 def said(job: Job, waiting: str) -> str:
     """How a run goes, in words."""
-    left = "" if job.left is None else f" · about {_seconds(job.left)} left"
+    left = "" if job.left is None else f" · about {duration(job.left)} left"
     if job.state == "waiting":
         return f"Place {job.place} in the queue{left}"
     return f"{waiting}{left}"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds > 100 else f"{max(1, round(seconds))} s"
 
 
 @dataclass

@@ -54,3 +54,19 @@ def test_long_work_can_be_cancelled(page, app):
     page.get_by_text("Cancelled.").wait_for()
     page.get_by_role("button", name="Work it out").wait_for()
     assert page.get_by_text("nothing yet").is_visible()
+
+
+def test_what_takes_long_in_a_fragment_can_be_cancelled_and_left(page, app):
+    """Streamlit alone would let both clicks wait for a minute, until the work is over."""
+    page.goto(app)
+    page.get_by_text("Begin", exact=True).click()
+    page.get_by_text("Counting").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
+    page.get_by_role("button", name="Ask again").click()
+    page.get_by_text("about").wait_for()
+    page.get_by_role("tab", name="Other").click()
+    page.get_by_text("beside it").wait_for()
+    while not page.get_by_text("beside it, 0 at work").is_visible():
+        page.get_by_role("button", name="Look again").click()
+        page.wait_for_timeout(100)

@@ -1,8 +1,10 @@
 """Work on the bounded queue, as a page asks for it."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 from streamlit.testing.v1 import AppTest
 
 from engine.runs import RUNS, Job, Runs
@@ -148,3 +150,19 @@ def test_one_run_of_a_script_may_wait_twice():
     app = AppTest.from_function(twice, default_timeout=20).run()
     assert not app.exception
     assert texts(app) == ["one", "two"]
+
+
+@pytest.mark.parametrize(("asked", "left"), [
+    (None, False),
+    (RerunData(fragment_id_queue=["tab"]), True),
+    (RerunData(fragment_id_queue=["progress"], is_auto_rerun=True), False),
+    (RerunData(fragment_id_queue=["tab", "progress"], is_auto_rerun=True), True),
+])  # fmt: skip
+def test_only_what_the_visitor_does_ends_a_wait(monkeypatch, asked, left):
+    """A fragment that looks again by itself does not; where both come at once, the visitor's counts."""
+    requests = ScriptRequests()
+    monkeypatch.setattr(queue, "get_script_run_ctx", lambda: SimpleNamespace(script_requests=requests))
+    monkeypatch.setattr(queue.st, "session_state", {queue._LOOKS: {"progress"}})
+    if asked:
+        requests.request_rerun(asked)
+    assert queue._left() is left

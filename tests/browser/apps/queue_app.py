@@ -44,7 +44,29 @@ def ask():
         st.text(queue.run(answer, "The network looks ..."))
 
 
+def endless(tell):
+    """Nobody waits for its end."""
+    for i in range(600):
+        time.sleep(0.1)
+        tell(i, 600)
+    return "the end"
+
+
+@st.fragment
+def tour():
+    """Tabs as on a page: what they hold is built when they are open."""
+    long, other = st.tabs(["Long", "Other"], key="tour", on_change="rerun")
+    if long.open and st.toggle("Begin", key="begin"):
+        with long:
+            st.text(queue.told(endless, "Counting ..."))
+    if other.open:
+        with other:
+            st.text(f"beside it, {len(runs()._running)} at work")
+            st.button("Look again")
+
+
 ask()
+tour()
 st.text(queue.task("long", (), "Work it out", work) or "nothing yet")
 st.slider("Look", 0, 10, key="look")
 st.text(f"looked at {st.session_state.look}")
