@@ -26,6 +26,13 @@ KEPT = 50  # durations that the guess of a waiting time rests on
 SLICE = 0.1  # seconds after which a run that tells of its progress steps back for others
 
 
+Tell = Callable[[int, int], None]  # so much is done, of so much; raises Cancelled where nobody waits any more
+
+
+def quiet(done: int, total: int) -> None:
+    """The `Tell` of work that nobody watches."""
+
+
 class Busy(RuntimeError):
     """There is no place for another run; the message is one clear sentence."""
 

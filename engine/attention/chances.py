@@ -14,7 +14,6 @@ words, its ending included, in nats. Points lie in the picture's pixel frame (`e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -27,6 +26,7 @@ from engine.attention.captions_model import CaptionModel, Encoding, cell_box
 from engine.attention.decoding import LONGEST, log_words
 from engine.attention.encoder import GRID
 from engine.attention.vocabulary import EDGE
+from engine.runs import Tell, quiet
 from engine.trace import Layer, Step, Table, Trace
 
 DECAY = 0.9  # of the moving average
@@ -68,11 +68,11 @@ class Draws:
 
 
 def draw(model: CaptionModel, encoding: Encoding, count: int, seed: int = 0,
-         progress: Callable[[float], None] | None = None) -> Draws:  # fmt: skip
+         tell: Tell = quiet) -> Draws:  # fmt: skip
     """`count` captions with places drawn from alpha, all in one pass.
 
-    progress: called after each word with the share of the captions that have ended. Raises ValueError where the
-    captioner sees the picture only once.
+    tell: called after each word with the captions that have ended. Raises ValueError where the captioner sees the
+    picture only once.
     """
     if model.kind == "plain":
         raise ValueError("A captioner that sees the picture only once draws no places.")
@@ -93,8 +93,7 @@ def draw(model: CaptionModel, encoding: Encoding, count: int, seed: int = 0,
             words.append(word.where(alive, -1)[0])
             places.append(weights.argmax(-1).where(alive, -1)[0])
             alive = alive & (word != EDGE)
-            if progress is not None:
-                progress(1 - float(alive.float().mean()))
+            tell(count - int(alive.sum()), count)
             if not alive.any():
                 break
     told = torch.stack(words, 1)  # (N, T)

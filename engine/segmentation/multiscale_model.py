@@ -17,6 +17,7 @@ from torch import Tensor
 from engine import palette, pyramid, tensors
 from engine.cards import Card
 from engine.receptive import Field, of_convolutions
+from engine.runs import Tell, quiet
 from engine.segmentation.labelling import Labelling, Reading, changed, heat_layer, label_table
 from engine.segmentation.multiscale import MULTIPLE, OCTAVES, Classic, MultiScale, Pyramid
 from engine.segmentation.parsing import USUAL, Superpixels, region_labels, region_steps, segment
@@ -170,16 +171,18 @@ class MultiScaleModel(Labelling):
         parts = [g * p for g, p in zip(gains, encoding.parts, strict=True)]
         return self.readings(parts, encoding.rgb, x, y, top)
 
-    def field_step(self, rgb: np.ndarray, x: float, y: float) -> Step:
+    def field_step(self, rgb: np.ndarray, x: float, y: float, tell: Tell = quiet) -> Step:
         """What each octave's answer at pixel (x, y) of the picture (H, W, 3) listens to, as a step of its own.
 
         x, y: image pixel frame, inside the image. Heat: |gradient| of the winning class's part, peak 1; the boxes hold
-        nine tenths of it (`engine.receptive`).
+        nine tenths of it (`engine.receptive`). tell: called after each octave.
         """
         row, column = self.cell_at(rgb, x, y, self.network.stride)
         kind = int(self.logits(self.encode(rgb))[0, :, row, column].argmax())
-        heard = [self.listened(rgb, lambda pixels, i=i: self.network.parts(pixels)[i][0, kind, row, column])
-                 for i in range(len(OCTAVES))]  # fmt: skip
+        heard = []
+        for i in range(len(OCTAVES)):
+            heard.append(self.listened(rgb, lambda pixels, i=i: self.network.parts(pixels)[i][0, kind, row, column]))
+            tell(i + 1, len(OCTAVES))
         boxes = np.array([box for _, box in heard])
         sizes = [f"{x1 - x0:.0f} x {y1 - y0:.0f}" for x0, y0, x1, y1 in boxes]
         words = (f"{self.card.classes[kind]} at x {x:.0f}, y {y:.0f}: nine tenths of the gradient of octave 1, 1/2 and "

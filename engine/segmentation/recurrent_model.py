@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine import receptive, tensors
 from engine.cards import Card
+from engine.runs import Tell, quiet
 from engine.segmentation.labelling import Labelling, changed, label_table
 from engine.segmentation.recurrent import PASSES, Recurrent, empty, fed_back
 from engine.trace import Layer, Step, Table, Trace
@@ -232,18 +233,21 @@ class RecurrentModel(Labelling):
             rows.append((i, "" if moved is None else round(100 * moved, 2), round(entropy, 4)))
         return Table(("pass", "changed, %", "entropy, nats"), tuple(rows))
 
-    def field_step(self, rgb: np.ndarray, x: float, y: float, count: int = PASSES) -> Step:
+    def field_step(self, rgb: np.ndarray, x: float, y: float, count: int = PASSES, tell: Tell = quiet) -> Step:
         """What the answer of each pass at pixel (x, y) of the picture (H, W, 3) listens to, as a step of its own.
 
         x, y: image pixel frame, inside the image. Heat: |gradient| of the last pass's top logit, peak 1; a box for each
-        pass holds nine tenths of its gradient (`engine.receptive`).
+        pass holds nine tenths of its gradient (`engine.receptive`). tell: called after each pass.
         """
         row, column = self.cell_at(rgb, x, y, self.network.stride)
 
         def score(pixels: Tensor, number: int) -> Tensor:
             return self.network(pixels, number)[0, :, row, column].max()
 
-        heard = [self.listened(rgb, lambda pixels, n=n: score(pixels, n)) for n in range(1, count + 1)]
+        heard = []
+        for n in range(1, count + 1):
+            heard.append(self.listened(rgb, lambda pixels, n=n: score(pixels, n)))
+            tell(n * n, count * count)  # a pass goes back through all before it
         boxes = np.array([box for _, box in heard])
         sizes = ", ".join(f"{x1 - x0:.0f} x {y1 - y0:.0f}" for x0, y0, x1, y1 in boxes)
         return Step("What it listens to", f"At x {x:.0f}, y {y:.0f} nine tenths of the gradient come from {sizes} "

@@ -22,6 +22,7 @@ import torch
 from scipy.stats import circmean, circstd
 from torch import Tensor
 
+from engine.runs import Tell, quiet
 from engine.spatial.digits_model import DigitModel, Reading
 from engine.spatial.distortions import DIGIT, Pose, Task, clutter, place, random_pose
 from engine.spatial.transforms import Family, ThinPlateSpline, control_points
@@ -93,15 +94,20 @@ def cluttered(pictures: Tensor, digits: Tensor, task: Task, same: bool = False) 
     return (pictures + clutter(torch.zeros_like(pictures[:1]), digits, CLUTTER, dice)).clamp(max=1)
 
 
-def curve(model: DigitModel, images: np.ndarray, labels: np.ndarray, name: str, values: np.ndarray) -> Curve:
+def curve(model: DigitModel, images: np.ndarray, labels: np.ndarray, name: str, values: np.ndarray,
+          tell: Tell = quiet) -> Curve:  # fmt: skip
     """Ask `model` about digits (B, 28, 28) uint8 with labels (B,) at all `values` of "angle", "scale" or "shift".
 
+    tell: called after each value.
     Raises ValueError for a task of two digits.
     """
     digits = torch.tensor(images).float() / 255
     still = {"angle": 0.0, "scale": 1.0, "shift": 0.0}[name]
     asked = [still, *map(float, values)]
-    seen = [model.read(posed(digits, name, value, model.task).numpy()) for value in asked]
+    seen = []
+    for value in asked:
+        seen.append(model.read(posed(digits, name, value, model.task).numpy()))
+        tell(len(seen), len(asked))
     chances = np.stack([reading.chances for reading in seen[1:]])  # (V, B, K)
     right = chances.argmax(2) == labels
     chance = np.take_along_axis(chances, labels.astype(int)[None, :, None], 2)[..., 0].mean(1)

@@ -25,6 +25,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from engine.runs import Tell, quiet
 from engine.spatial.sampling import Sampling, sampled
 from engine.spatial.theta import Theta
 from engine.spatial.transforms import Family, ThinPlateSpline, target_points
@@ -74,8 +75,12 @@ class Descent:
         return bool(self.apart[-1] < NEAR)
 
 
-def descend(rgb: np.ndarray, family: Family, start: Theta, target: Theta, course: Course) -> Descent:
-    """Let theta go downhill from `start`, so that the picture (H, W, 3) uint8 looks as it does sampled by `target`."""
+def descend(rgb: np.ndarray, family: Family, start: Theta, target: Theta, course: Course,
+            tell: Tell = quiet) -> Descent:  # fmt: skip
+    """Let theta go downhill from `start`, so that the picture (H, W, 3) uint8 looks as it does sampled by `target`.
+
+    tell: called after each step.
+    """
     view = _View(rgb, family, target)
     theta = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([theta], course.rate)
@@ -94,6 +99,7 @@ def descend(rgb: np.ndarray, family: Family, start: Theta, target: Theta, course
         apart.append(view.distance(grid.detach()))
         if len(thetas) > course.steps:
             break
+        tell(len(thetas), course.steps + 1)
         optimiser.zero_grad()
         loss.backward()
         optimiser.param_groups[0]["lr"] = course.rate * min(1.0, 3 * (1 - share))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from engine.runs import Tell, quiet
 from engine.spatial.colocal import HIT, SIZE, overlap
 from engine.spatial.contact import (
     BLUE,
@@ -75,11 +76,12 @@ def reading_trace(model: DigitModel, picture: np.ndarray, plain: DigitModel | No
     return Trace(image, model.card.asdict(), steps)
 
 
-def learning_trace(model: DigitModel, pictures: np.ndarray, labels: np.ndarray, columns: int = 6) -> Trace:
+def learning_trace(model: DigitModel, pictures: np.ndarray, labels: np.ndarray, columns: int = 6,
+                   tell: Tell = quiet) -> Trace:  # fmt: skip
     """Up to 12 pictures (B, 1, S, S) with labels (B,) through all that the network was on the way to `model`.
 
     A step for each snapshot, or one of the trained network: inputs with outlines, below each the output, with the
-    answer green where it is right; error and loss as curves with a mark at the snapshot.
+    answer green where it is right; error and loss as curves with a mark at the snapshot. tell: after each.
     """
     rows = -(-len(pictures) // columns)
     sheet = Sheet(2 * rows, columns, SMALL, right=ROOM)
@@ -100,6 +102,7 @@ def learning_trace(model: DigitModel, pictures: np.ndarray, labels: np.ndarray, 
         right = int((read.chances.argmax(1) == labels).sum())
         steps.append(Step(moment.title, f"{moment.words} {right} of these {len(labels)} are right.", layers,
                           moment.table))  # fmt: skip
+        tell(n + 1, len(moments))
     return Trace(image, model.card.asdict(), tuple(steps))
 
 
@@ -136,11 +139,13 @@ def sum_trace(model: DigitModel, picture: np.ndarray, plain: DigitModel | None =
     return Trace(image, model.card.asdict(), steps)
 
 
-def finding_trace(model: FindModel, pictures: np.ndarray, centres: np.ndarray, columns: int = 4) -> Trace:
+def finding_trace(model: FindModel, pictures: np.ndarray, centres: np.ndarray, columns: int = 4,
+                  tell: Tell = quiet) -> Trace:  # fmt: skip
     """Pictures (B, 1, 84, 84) with digits at `centres` (B, 2), normalised, through all that the finder was.
 
     A step for each snapshot, or one of the trained finder: the box found, green where it meets the true one (thin) by
-    more than `colocal.HIT`; the share found on validation and the loss as curves with a mark at the snapshot.
+    more than `colocal.HIT`; the share found on validation and the loss as curves with a mark at the snapshot. tell:
+    after each.
     """
     side = MIDDLE - 24
     sheet = Sheet(-(-len(pictures) // columns), columns, side, right=ROOM)
@@ -163,6 +168,7 @@ def finding_trace(model: FindModel, pictures: np.ndarray, centres: np.ndarray, c
         layer = Layer("image", "Boxes found, true ones thin", drawn, (0.0, 0.0, float(width), float(height)))
         steps.append(Step(moment.title, f"{moment.words} {hits.sum()} of these {len(hits)} are found.",
                           (layer, *_mark(charts, n)), moment.table))  # fmt: skip
+        tell(n + 1, len(moments))
     return Trace(image, model.card.asdict(), tuple(steps))
 
 

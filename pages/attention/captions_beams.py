@@ -24,10 +24,10 @@ from pages.kit.viewer import viewer
 def beams(side: Side, asked: Asked) -> None:
     """The tree, the captions that ended, and the maps of the one that is chosen."""
     width = max(asked.beam, 2)
-    found = once(
-        "captions_tree", (*side.owner, width), lambda: beam_tree(side.model, side.encoding, width, side.telling.wish)
-    )
-    ends = once("captions_ends", (*side.owner, width), lambda: tellings(side.model, side.encoding, found))
+    owner = (*side.owner, width)
+    found = once("captions_tree", owner, lambda: beam_tree(side.model, side.encoding, width, side.telling.wish),
+                 "Following the captions ...")  # fmt: skip
+    ends = once("captions_ends", owner, lambda: tellings(side.model, side.encoding, found), "Telling each of them ...")
     if not ends:
         st.info("No caption ended: a search finds no way on from a word that it does not know.")
         return

@@ -12,11 +12,12 @@ import streamlit as st
 from engine.attention import chances
 from engine.attention.chances import Draws
 from engine.cards import ModelError
+from engine.wording import many
 from pages.attention.captions_charts import COLOURS, QUIET
 from pages.attention.captions_sides import Side
 from pages.kit import models
 from pages.kit.charts import HEIGHT
-from pages.kit.keeping import once
+from pages.kit.keeping import once, told
 from pages.kit.viewer import viewer
 
 HARD = "caption-hard"
@@ -42,12 +43,10 @@ def draws(side: Side) -> None:
         st.caption("Press a button: it looks with the hard model, whichever captions stand above.")
         return
     owner = (side.owner[1], side.owner[2], state["seed"], state["count"])
-    bar = st.progress(0.0, "Captions that have ended ...")
-    made = once(
-        "captions_draws", owner, lambda: chances.draw(model, side.encoding, state["count"], state["seed"], bar.progress)
-    )
+    count, seed = state["count"], state["seed"]
+    made = told("captions_draws", owner, lambda tell: chances.draw(model, side.encoding, count, seed, tell),
+                f"Telling {many(count, 'caption')} ...")  # fmt: skip
     trace = once("captions_cloud", owner, lambda: chances.trace(model, side.encoding, made))
-    bar.empty()
     left, right = st.columns(2)
     with left:
         viewer(trace, "captions_cloud", start=1)

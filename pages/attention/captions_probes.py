@@ -17,12 +17,13 @@ from engine.attention.faithfulness import faithfulness, means
 from engine.attention.fields import field_step
 from engine.attention.health import maps
 from engine.attention.nudging import Nudge, nudge
+from engine.runs import Tell
 from engine.trace import Trace
 from engine.wording import apart
 from pages.attention import captions_charts as charts
 from pages.attention.captions_controls import sharpness_at
 from pages.attention.captions_sides import Side
-from pages.kit.keeping import once
+from pages.kit.keeping import once, told
 from pages.kit.viewer import viewer, viewer_panel
 
 PLACES = tuple(np.linspace(0, 2, 9).tolist())  # of the slider of sharpness
@@ -41,12 +42,15 @@ def ask_word(side: Side, tab: str) -> int:
 def sharpen(side: Side) -> None:
     """The caption and its numbers over the sharpness of attention, and the nudge of one weight."""
 
-    def make() -> list:
-        wish = replace(side.telling.wish, temperature=0.0, painted={})
-        return [side.model.tell(side.encoding, replace(wish, sharpness=sharpness_at(p), beam=1)) for p in PLACES]
+    def make(tell: Tell) -> list:
+        wish, found = replace(side.telling.wish, temperature=0.0, painted={}), []
+        for place in PLACES:
+            found.append(side.model.tell(side.encoding, replace(wish, sharpness=sharpness_at(place), beam=1)))
+            tell(len(found), len(PLACES))
+        return found
 
-    found = once("captions_sharpen", side.owner, make, "Telling it with other sharpness ...")
-    entropies = [float(np.mean([told.entropy for told in one.words])) for one in found]
+    found = told("captions_sharpen", side.owner, make, "Telling it with other sharpness ...")
+    entropies = [float(np.mean([word.entropy for word in one.words])) for one in found]
     log_ps = [one.log_p / len(one.words) for one in found]
     left, right = st.columns([1, 1])
     left.plotly_chart(charts.sharpening(PLACES, entropies, log_ps), key="sharpening",
@@ -71,7 +75,8 @@ def _nudge(side: Side) -> None:
                                    key=f"cell_{hash((side.owner, number))}"))  # fmt: skip
         delta = st.slider("Move its p by", -0.2, 0.2, 0.05, 0.01, key="delta", width=320)
     made: Nudge = once("captions_nudge", (side.owner, number, cell, delta),
-                       lambda: nudge(side.model, side.encoding, side.telling, number, cell, delta))  # fmt: skip
+                       lambda: nudge(side.model, side.encoding, side.telling, number, cell, delta),
+                       "Moving p and computing again ...")  # fmt: skip
     effects = {"soft": made.soft, "argmax": made.argmax}
     st.dataframe([{"": name, "‖dz‖ predicted": f"{e.predicted:.6f}", "‖Δz‖ measured": f"{e.measured:.6f}",
                    "difference": f"{e.difference:.1e}", "log p of the word predicted": f"{e.log_p_predicted:+.5f}",

@@ -52,11 +52,12 @@ def look(chosen: Chosen) -> None:
                 st.session_state[_PICK] = pick.n, (pick.x, pick.y)
                 state.watch(chosen, (pick.x, pick.y))
                 st.rerun(scope="fragment")
-        explain(model, chosen, change, truth)
     with page.side:
         panels.numbers(chosen, change, truth)
         if not isinstance(probe, Patch):
             viewer_panel(KEY)
+    with page.picture:
+        explain(model, chosen, change, truth)
 
 
 def take_pick(chosen: Chosen, before) -> None:

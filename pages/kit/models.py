@@ -22,6 +22,7 @@ from engine import gallery, registry
 from engine.cards import Card, ModelError
 from engine.keep import Keep
 from engine.metrics import boundary_band
+from engine.runs import Tell
 from engine.segmentation.scoring import with_truth
 from engine.trace import Trace
 from pages.kit import owned, picker, queue, sessions, truths
@@ -88,6 +89,17 @@ def found(key: tuple, make: Callable[[], Any], waiting: str) -> Any:
     except ModelError as error:
         st.warning(str(error))
         st.stop()
+
+
+def told(key: tuple, make: Callable[[Tell], Any], waiting: str) -> Any:
+    """`make(tell)`, kept as by `found`; it shows how far it is, and ends where the visitor goes elsewhere."""
+
+    def work(tell: Tell) -> Any:
+        made = make(tell)  # not inside `get`: who steps back for others must not hold a lock
+        return FOUND.get(key, lambda: made)
+
+    kept = FOUND.peek(key)
+    return queue.told(work, waiting) if kept is None else kept
 
 
 def encoding(name: str, key: str, rgb: np.ndarray, average: bool = False) -> Any:

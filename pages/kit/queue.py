@@ -15,11 +15,10 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
-from engine.runs import RUNS, Busy, Job
+from engine.runs import RUNS, Busy, Job, Tell
 from engine.wording import duration
 
 T = TypeVar("T")
-Tell = Callable[[int, int], None]  # so much is done, of so much; raises where nobody waits any more
 
 QUIET = 0.3  # seconds before anything is shown: what is quick does not flicker
 LOOK = 0.25  # seconds between two looks at a run

@@ -39,11 +39,12 @@ def look(chosen: Chosen) -> None:
         owner = (chosen.key, model.card.name)
         trace, go = with_field(trace, KEY, owner)
         pick = viewer(trace, KEY, picks=skips, start=LABELS, go=go)
-        if skips and remember(pick, KEY, owner, lambda x, y: model.field_step(chosen.rgb, x, y)):
+        if skips and remember(pick, KEY, owner, lambda x, y, _: model.field_step(chosen.rgb, x, y)):
             st.rerun(scope="fragment")
-        explain(model, encoding, settings, truth, pick)
     with page.side:
         viewer_panel(KEY)
+    with page.picture:
+        explain(model, encoding, settings, truth, pick)
 
 
 def choices() -> tuple[str, ...]:

@@ -37,11 +37,12 @@ def look(chosen: Chosen) -> None:
         owner = (chosen.key, model.card.name)
         trace, go = with_field(trace, KEY, owner)
         pick = viewer(trace, KEY, picks=True, start=SUM, go=go)
-        if remember(pick, KEY, owner, lambda x, y: model.field_step(chosen.rgb, x, y)):
+        if remember(pick, KEY, owner, lambda x, y, tell: model.field_step(chosen.rgb, x, y, tell)):
             st.rerun(scope="fragment")
-        explain(model, encoding, gains, tree, truth, pick)
     with page.side:
         viewer_panel(KEY)
+    with page.picture:
+        explain(model, encoding, gains, tree, truth, pick)
 
 
 def explain(model, encoding, gains, tree, truth, pick: Pick | None) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.segmentation.patches_model import PatchesModel
-from pages.kit import models
+from pages.kit import models, queue
 from pages.kit.page import frame, tabs
 from pages.kit.panels import scored
 from pages.kit.picker import Chosen, picker
@@ -27,8 +27,7 @@ def look(chosen: Chosen) -> None:
         window = ask_window()
         x, y = ask_place(*chosen.rgb.shape[1::-1])
         encoding = models.encoding(model.card.name, chosen.key, chosen.rgb)
-        with st.spinner("The network looks through the window ..."):
-            trace = model.trace(encoding, x, y, window)
+        trace = queue.run(lambda: model.trace(encoding, x, y, window), "The network looks through the window ...")
         show(trace.steps[PATCH])
     trace, truth = models.against_truth(trace, chosen, model.card, lambda: model.labels(encoding, window))
     page.title(PATCHES, model.card, trace, chosen.slug)
@@ -36,6 +35,9 @@ def look(chosen: Chosen) -> None:
     with page.picture:
         if clicked(viewer(trace, KEY, picks=True, start=DENSE)):
             st.rerun(scope="fragment")
+    with page.side:
+        viewer_panel(KEY)
+    with page.picture:
         builders = {
             "What you see": lambda: panels.what_you_see(encoding, window),
             "Same answer, other price": lambda: price(model, encoding, x, y, window, key),
@@ -47,8 +49,6 @@ def look(chosen: Chosen) -> None:
                 lambda: model.all_labels(encoding), truth, model.card.classes)  # fmt: skip
         builders["Code that ran"] = panels.source
         tabs(KEY, builders)
-    with page.side:
-        viewer_panel(KEY)
 
 
 look(picker())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from engine.runs import Tell
 from engine.segmentation import patchwise, stitching
 from engine.segmentation.patches import STRIDE, WINDOWS, Patches
 from engine.segmentation.patches_model import Encoding, PatchesModel
 from engine.segmentation.scoring import score
 from engine.segmentation.stitching import COARSE, DENSE, PATCH_BY_PATCH, STITCHED, WAYS
-from pages.kit import charts
+from pages.kit import charts, queue
 from pages.kit.page import code
 from pages.segmentation.patches_price import in_words, runs_of
 
@@ -80,14 +81,19 @@ def _percent(value: float | None) -> float | str:
 def stitch(model: PatchesModel, encoding: Encoding, window: int, truth: np.ndarray | None, key: str) -> None:
     """What each way to an answer for every pixel costs, and what it is worth. key: of the picture."""
     times = st.session_state.setdefault("patches_times", {})
-    if st.button("Time them here", icon=":material/timer:", key="time_ways"):
-        bar, known = st.progress(0.0, "Running each way twice ..."), times.setdefault((key, window), {})
-        for i, (name, seconds) in enumerate(model.timed(encoding, window), 1):
+
+    def timed(tell: Tell) -> dict[str, float]:
+        known: dict[str, float] = {}
+        for name, seconds in model.timed(encoding, window):
             known[name] = seconds
-            bar.progress(i / len(WAYS), f"{name}: {in_words(seconds)}")
-        bar.empty()
+            tell(len(known), len(WAYS))
+        return known
+
+    if st.button("Time them here", icon=":material/timer:", key="time_ways"):
+        times[key, window] = queue.told(timed, "Running each way twice ...")
+    stitched = queue.run(lambda: model.stitched(encoding, window), "One pass for each shift ...")
     costs, taken = model.multiply_adds(encoding, window), dict(times.get((key, window), {}))
-    apart = {DENSE: "", COARSE: "another answer", STITCHED: f"{model.stitched(encoding, window).difference:.1g}"}
+    apart = {DENSE: "", COARSE: "another answer", STITCHED: f"{stitched.difference:.1g}"}
     if window in runs_of(key):
         taken[PATCH_BY_PATCH] = runs_of(key)[window].whole
         apart[PATCH_BY_PATCH] = f"{runs_of(key)[window].difference:.1g}"

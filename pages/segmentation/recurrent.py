@@ -39,11 +39,12 @@ def look(chosen: Chosen) -> None:
         if correction is not None and sent > (go or (0, 0))[1]:
             go = (correction.after + 2, sent)  # the first pass after the painting
         pick = viewer(trace, KEY, picks=True, start=PASSES, go=go, brush=Brush())
-        if remember(pick, KEY, owner, lambda x, y: model.field_step(chosen.rgb, x, y, count)):
+        if remember(pick, KEY, owner, lambda x, y, tell: model.field_step(chosen.rgb, x, y, count, tell)):
             st.rerun(scope="fragment")
-        explain(model, encoding, run, truth, pick)
     with page.side:
         viewer_panel(KEY)
+    with page.picture:
+        explain(model, encoding, run, truth, pick)
 
 
 def explain(model, encoding, run, truth, pick: Pick | None) -> None:

@@ -13,7 +13,8 @@ from engine.spatial.descent_steps import trace
 from engine.spatial.drawing import CARD
 from engine.spatial.presets import presets
 from engine.spatial.theta import Theta, TransformError, moved
-from pages.kit.keeping import once
+from engine.wording import many
+from pages.kit.keeping import once, told
 from pages.kit.keys import linked
 from pages.kit.rooms import GRID
 from pages.kit.viewer import viewer, viewer_panel
@@ -84,8 +85,9 @@ def _ask_course() -> Course:
 
 
 def _descent(seen: Seen, target: Theta, course: Course) -> Descent:
-    return once("grid_descent", (*seen.owner, target, course),
-                lambda: descend(seen.rgb, seen.family, seen.theta, target, course), "Going downhill ...")  # fmt: skip
+    return told("grid_descent", (*seen.owner, target, course),
+                lambda tell: descend(seen.rgb, seen.family, seen.theta, target, course, tell),
+                f"{many(course.steps, 'step')} downhill ...")  # fmt: skip
 
 
 def _said(found: Descent) -> str:

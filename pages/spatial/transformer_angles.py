@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from engine.spatial.curves import TRAINED, Curve, curve, tried
 from engine.spatial.digits_model import DigitModel
 from engine.spatial.samples import samples
+from pages.kit import models
 from pages.kit.keys import linked
 from pages.kit.rooms import TRANSFORMER
 from pages.spatial.transformer_shown import FAMILIES
@@ -25,9 +26,7 @@ def angles(model: DigitModel, plain: DigitModel | None) -> None:
     known = TRAINED[task]
     name = st.segmented_control("Vary", list(UNITS), default=next(iter(known)), **linked(TRANSFORMER, "vary"),
                                 required=True)  # fmt: skip
-    with st.spinner("Asking both networks about 100 digits at each value ..."):
-        found = _curve(model.card.sha256, name, model)
-        other = plain and _curve(plain.card.sha256, name, plain)
+    found, other = _curve(name, model), plain and _curve(name, plain)
     family = FAMILIES[model.net.layout.family]
     st.plotly_chart(_figure(found, other, known.get(name), family), key="angle_curves",
                     alt="Error and what the transformer undoes")  # fmt: skip
@@ -37,9 +36,11 @@ def angles(model: DigitModel, plain: DigitModel | None) -> None:
                "digits. On the dotted line all of it is undone. Shaded: the range of the training.")  # fmt: skip
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def _curve(key: str, name: str, _model: DigitModel) -> Curve:
-    return curve(_model, samples().images, samples().labels, name, tried(name, _model.task))
+def _curve(name: str, model: DigitModel) -> Curve:
+    every = samples()
+    return models.told(("curve", model.card.name, name), lambda tell: curve(
+        model, every.images, every.labels, name, tried(name, model.task), tell),
+        f"{model.card.title} is asked about {len(every.labels)} digits at each {name} ...")  # fmt: skip
 
 
 def said(found: Curve, other: Curve | None, trained: tuple[float, float] | None) -> str:

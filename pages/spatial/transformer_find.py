@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 import torch
 
+from engine.runs import Tell, quiet
 from engine.spatial.colocal import HIT, scenes
 from engine.spatial.digits_trace import finding_trace
 from engine.spatial.finding_model import FindModel
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
-from pages.kit.keeping import once
+from pages.kit.keeping import told
 from pages.kit.keys import linked
 from pages.kit.rooms import TRANSFORMER
 from pages.kit.viewer import viewer, viewer_panel
@@ -35,8 +36,8 @@ def find() -> None:
         model = network(f"digits-find-{task.lower()}")
         if model is None:
             return
-        trace = once("transformer_finding", (model.card.sha256, digit, seed), lambda: searched(model, digit, seed),
-                     "Asking each snapshot ...")  # fmt: skip
+        trace = told("transformer_finding", (model.card.sha256, digit, seed),
+                     lambda tell: searched(model, digit, seed, tell), "Asking each snapshot ...")  # fmt: skip
         viewer(trace, f"digits_find_{task}")
     with right:
         viewer_panel(f"digits_find_{task}")
@@ -48,11 +49,11 @@ def find() -> None:
                    "given, its place is learned. The curves are of 5,000 validation digits.")  # fmt: skip
 
 
-def searched(model: FindModel, digit: int, seed: int) -> Trace:
+def searched(model: FindModel, digit: int, seed: int, tell: Tell = quiet) -> Trace:
     """A dozen pictures of samples of `digit`, laid out as `seed` says; distractors come from all digits."""
     dice = torch.Generator().manual_seed(seed)
     every = torch.tensor(samples().images).float() / 255
     which = torch.randint(EACH, (SHOWN,), generator=dice) + EACH * digit
     others = torch.randperm(len(every), generator=dice)
     drawn = scenes(torch.cat([every[which], every[others]]), model.task, dice)
-    return finding_trace(model, drawn.pictures[:SHOWN].numpy(), drawn.centres[:SHOWN].numpy())
+    return finding_trace(model, drawn.pictures[:SHOWN].numpy(), drawn.centres[:SHOWN].numpy(), tell=tell)

@@ -6,11 +6,12 @@ import numpy as np
 import streamlit as st
 import torch
 
+from engine.runs import Tell, quiet
 from engine.spatial.digits_model import DigitModel
 from engine.spatial.digits_trace import learning_trace
 from engine.spatial.samples import EACH, samples
 from engine.trace import Trace
-from pages.kit.keeping import once
+from pages.kit.keeping import told
 from pages.kit.keys import linked
 from pages.kit.rooms import TRANSFORMER
 from pages.kit.viewer import viewer, viewer_panel
@@ -32,7 +33,8 @@ def learn() -> None:
         model = network(f"digits-{task.lower()}-affine")
         if model is None:
             return
-        trace = once("transformer_learning", (model.card.sha256,), lambda: watched(model), "Asking each snapshot ...")
+        trace = told("transformer_learning", (model.card.sha256,), lambda tell: watched(model, tell),
+                     "Asking each snapshot ...")  # fmt: skip
         viewer(trace, f"digits_learn_{task}", start=0)
     with right:
         viewer_panel(f"digits_learn_{task}")
@@ -44,10 +46,10 @@ def learn() -> None:
                    "of 5,000 validation digits; the dot is this snapshot.")  # fmt: skip
 
 
-def watched(model: DigitModel) -> Trace:
+def watched(model: DigitModel, tell: Tell = quiet) -> Trace:
     """The training of `model` on a dozen sample digits, distorted once as its task says."""
     every = samples()
     chosen = np.array([EACH * (i % 10) + i // 10 * 3 + 2 for i in range(SHOWN)])
     digits, labels = torch.tensor(every.images[chosen]).float() / 255, torch.tensor(every.labels[chosen]).long()
     pictures, _ = model.task.draw(digits, labels, torch.Generator().manual_seed(SEED))
-    return learning_trace(model, pictures.numpy(), labels.numpy())
+    return learning_trace(model, pictures.numpy(), labels.numpy(), tell=tell)

@@ -212,3 +212,17 @@ def test_each_transformer_follows_the_digit_that_it_is_told_of(monkeypatch):
     assert abs(moves[0, 0]) < 0.2
     with pytest.raises(ValueError, match="no other to follow"):
         followed(model_of("R", "affine"), samples().images)
+
+
+def test_a_curve_that_nobody_waits_for_ends_at_its_next_value():
+    told = []
+
+    def tell(done, total):
+        told.append((done, total))
+        if done == 2:
+            raise Cancelled
+
+    every = samples()
+    with pytest.raises(Cancelled):
+        curve(untrained("R", "affine"), every.images[:3], every.labels[:3], "angle", np.arange(9.0), tell)
+    assert told == [(1, 10), (2, 10)]
