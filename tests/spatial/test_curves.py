@@ -11,6 +11,7 @@ from scipy.linalg import polar
 from skimage.transform import AffineTransform, estimate_transform
 from torch import nn
 
+from engine.runs import Cancelled
 from engine.spatial.autoplay import autoplay, drawn_grid, loop, restlessness
 from engine.spatial.curves import TRAINED, TRIED, curve, followed, linear_part, posed, rotation, tried
 from engine.spatial.digits_model import DigitModel
@@ -224,5 +225,5 @@ def test_a_curve_that_nobody_waits_for_ends_at_its_next_value():
 
     every = samples()
     with pytest.raises(Cancelled):
-        curve(untrained("R", "affine"), every.images[:3], every.labels[:3], "angle", np.arange(9.0), tell)
+        curve(model_of("R", "affine"), every.images[:3], every.labels[:3], "angle", np.arange(9.0), tell)
     assert told == [(1, 10), (2, 10)]
