@@ -1,4 +1,7 @@
-"""A Trace from somebody else's file: bounded before it is unpacked, checked before anything draws it, nothing executed.
+"""A Trace from somebody else's files: bounded before it is unpacked, checked before it is drawn, nothing executed.
+
+What counts is what the files hold, not what they are called or how they were packed: archivers rename, add folders and
+shadows of their own (__MACOSX), unpack what was packed twice, and change the order.
 
 References
 1. NumPy Enhancement Proposal 1, the NPY format: magic, version, a header that is a Python literal, the numbers.
@@ -10,8 +13,9 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,60 +23,120 @@ from numpy.lib import format as npy
 
 from engine.trace import FORMAT, Layer, Step, Trace, TraceError
 
-MOST_BYTES = 100_000_000  # of the file
-MOST_UNPACKED = 400_000_000  # of all arrays together
+MOST_BYTES = 100_000_000  # of the files
+MOST_UNPACKED = 256_000_000  # of everything in them
+MOST_RATIO = 100  # bytes out for each byte in, beyond `FREE`: a flat map of labels packs a thousandfold
+FREE = 32_000_000
 MOST_TEXT = 8_000_000  # of trace.json
+MOST_FILES = 60_000  # in all zips together
+DEEPEST = 3  # zips in zips: the one that was made of ours, ours, the arrays
 MOST_SIDE, MOST_STEPS, MOST_LAYERS, MOST_CLASSES = 4096, 400, 64, 256
 MOST_LETTERS, MOST_ROWS, MOST_MAPS = 4000, 5000, 1000
 _NUMBERS = "biuf"  # kinds of NumPy types
+_ARRAY = re.compile(r"(?:image|colours|step\d{1,4}_layer\d{1,3}(?:_nodes)?)\Z")
+_SHADOWS = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")  # what archivers and systems add
+
+
+class Incomplete(TraceError):
+    """One of the two files of a Trace is missing; the message says which."""
 
 
 def read_zip(data: bytes) -> Trace:
-    """The Trace in a ZIP file that `Trace.to_zip` wrote. Raises TraceError with one sentence for every other file."""
-    if len(data) > MOST_BYTES:
-        raise TraceError(
-            f"This file has {len(data) / 1e6:.0f} MB; a Trace of up to {MOST_BYTES / 1e6:.0f} can be read."
-        )
+    """The Trace in a ZIP file that `Trace.to_zip` wrote, or that was made of its parts. Raises TraceError."""
+    return read([("a file", data)])
+
+
+def read(files: Sequence[tuple[str, bytes]]) -> Trace:
+    """The Trace in one ZIP file, or in its two files trace.npz and trace.json, whatever they are called now.
+
+    files: name and bytes. Raises TraceError with one sentence for everything else, Incomplete where a part is missing.
+    """
+    size = sum(len(data) for _, data in files)
+    if size > MOST_BYTES:
+        raise TraceError(f"This file has {size / 1e6:.0f} MB; a Trace of up to {MOST_BYTES / 1e6:.0f} can be read.")
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            head = json.loads(_member(archive, "trace.json", MOST_TEXT))
-            if not isinstance(head, dict) or head.get("format") != FORMAT:
-                raise TraceError(f"This is no Trace of format {FORMAT}, the one that this version reads.")
-            arrays = _arrays(_member(archive, "trace.npz", MOST_UNPACKED))
-        trace = Trace.of(head, arrays)
+        head, arrays = _parts(files, _Room(min(MOST_UNPACKED, max(FREE, MOST_RATIO * size))))
+        trace = Trace.of(head, {name: _array(data) for name, data in arrays.items()})
         _check(trace)
         return trace
     except TraceError:
         raise
     except MemoryError:
         raise TraceError("This Trace needs more memory than there is.") from None
+    except NotImplementedError:
+        raise TraceError("This ZIP file is packed in an unusual way; please pack it with deflate.") from None
     except Exception as error:  # a broken file can break its readers in many ways
         raise TraceError("This file does not hold a readable Trace; export one as “Trace (ZIP)” first.") from error
 
 
-def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """The bytes of a member, never more than `most`."""
+def _parts(files: Sequence[tuple[str, bytes]], room: _Room) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What `Trace.save` wrote as JSON, and the files of the arrays by name."""
+    heads, arrays = [], {}
+    for name, data in files:
+        for leaf, content in _leaves(name, data, room, 0):
+            stem = leaf.removesuffix(".npy")
+            if content.startswith(npy.MAGIC_PREFIX):
+                if _ARRAY.match(stem) and arrays.setdefault(stem, content) != content:
+                    raise TraceError("There are several Traces in this file; please give one at a time.")
+            elif (head := _head(content)) is not None:
+                heads.append(head)
+    if len(heads) > 1:
+        raise TraceError("There are several Traces in this file; please give one at a time.")
+    if heads and heads[0].get("format") != FORMAT:
+        raise TraceError(f"This is no Trace of format {FORMAT}, the one that this version reads.")
+    if not heads and not arrays:
+        raise TraceError("This file does not hold a readable Trace; export one as “Trace (ZIP)” first.")
+    if not heads or not arrays:
+        here, other = ("trace.json", "trace.npz") if heads else ("trace.npz", "trace.json")
+        raise Incomplete(f"This is only one part of a Trace, {here}; give the other one, {other}, together with it.")
+    return heads[0], arrays
+
+
+def _head(data: bytes) -> dict[str, Any] | None:
+    """The JSON of a Trace, None where it is something else."""
+    if len(data) > MOST_TEXT or not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return None
     try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise TraceError(f"This ZIP file holds no {name}, so it is no Trace.") from None
-    if info.file_size > most:
-        raise TraceError(f"{name} would unpack to {info.file_size / 1e6:.0f} MB; at most {most / 1e6:.0f} are read.")
-    with archive.open(info) as file:  # reads no more than it has said
-        return file.read()
+        head = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+    return head if isinstance(head, dict) and {"format", "steps"} <= set(head) else None
 
 
-def _arrays(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an NPZ file by name, each as large as its header says (reference 1); no objects."""
-    arrays = {}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        if sum(entry.file_size for entry in entries) > MOST_UNPACKED or len(entries) > 2 * MOST_STEPS * MOST_LAYERS:
-            raise TraceError(f"This Trace would unpack to more than {MOST_UNPACKED / 1e6:.0f} MB.")
-        for entry in entries:
-            with archive.open(entry) as file:
-                arrays[entry.filename.removesuffix(".npy")] = _array(file.read())
-    return arrays
+class _Room:
+    """Counts what comes out of all zips together, whatever they say of themselves."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.left, self.files = most, most, MOST_FILES
+
+    def read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+        """A member's bytes. Raises TraceError before they are too many."""
+        self.files -= 1
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotImplementedError
+        if info.flag_bits & 1:
+            raise TraceError("This ZIP file is encrypted; please give it without a password.")
+        if info.file_size > self.left or self.files < 0:
+            raise TraceError(
+                f"This Trace would unpack to more than {self.most / 1e6:.0f} MB, which is the most for it."
+            )
+        with archive.open(info) as file:  # reads no more than it has said
+            data = file.read()
+        self.left -= len(data)
+        return data
+
+
+def _leaves(name: str, data: bytes, room: _Room, depth: int) -> Iterator[tuple[str, bytes]]:
+    """The last part of the name, and the bytes, of each file in a file that may be a ZIP file of ZIP files."""
+    if not data.startswith((b"PK\3\4", b"PK\5\6")):
+        yield name, data
+    elif depth < DEEPEST:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist():
+                parts = [part for part in info.filename.replace("\\", "/").split("/") if part]
+                if info.is_dir() or not parts or parts[-1].startswith("._") or not set(parts).isdisjoint(_SHADOWS):
+                    continue
+                yield from _leaves(parts[-1], room.read(archive, info), room, depth + 1)
 
 
 def _array(data: bytes) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import exports, render
-from engine.foreign import read_zip
+from engine.foreign import Incomplete, read, read_zip
 from engine.trace import Layer, Step, Table, Trace, TraceError
 from pages.kit import payload
 
@@ -82,6 +82,67 @@ def npy(array: np.ndarray, **options) -> bytes:
 
 def test_the_repacked_one_itself_opens():
     assert len(read_zip(repacked(lambda head, members: None)).steps) == 1
+
+
+def anew(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Files as a ZIP file, in this order."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def whole() -> dict[str, bytes]:
+    """The two files that a Trace is saved as."""
+    with zipfile.ZipFile(io.BytesIO(made().to_zip())) as archive:
+        return {name: archive.read(name) for name in ("trace.npz", "trace.json")}
+
+
+HANDLED = {
+    "other order": lambda f: {"trace.json": f["trace.json"], "trace.npz": f["trace.npz"]},
+    "in a folder": lambda f: {f"my trace/{name}": data for name, data in f.items()},
+    "with the folder's entry": lambda f: {"my trace/": b"", **{f"my trace/{name}": data for name, data in f.items()}},
+    "from Windows": lambda f: {f"my trace\\{name}": data for name, data in f.items()},
+    "from a Mac": lambda f: {**{f"t/{name}": data for name, data in f.items()}, "__MACOSX/t/._trace.json": b"\0\5{",
+                             "__MACOSX/t/._trace.npz": b"\0\5\x16\7", "t/.DS_Store": b"\0\0\0\1Bud1"},
+    "renamed": lambda f: {"dog (1).json": f["trace.json"], "dog (1).zip": f["trace.npz"]},
+    "with a mark of UTF-8": lambda f: {**f, "trace.json": b"\xef\xbb\xbf" + f["trace.json"]},
+    "ours in another": lambda f: {"saccade-fcn.zip": anew(f), "notes.txt": b"{ not JSON"},
+    "beside other JSON": lambda f: {**f, "package.json": b'{"name": "x"}', "trace.png": b"\x89PNG"},
+    "arrays unpacked": lambda f: {"t/trace.json": f["trace.json"], **{
+        f"t/trace/{name}": data for name, data in parts()[1].items()}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("handle", HANDLED.values(), ids=HANDLED.keys())
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_it_opens_after_ordinary_handling(handle, method):
+    again = read_zip(anew(handle(whole()), method))
+    assert (render.render(again, 0) == render.render(made(), 0)).all()
+
+
+def test_its_two_files_open_whatever_they_are_called():
+    numbers, words = whole().values()
+    for files in ([("trace.npz", numbers), ("trace.json", words)], [("a (2).bin", words), ("b", numbers)]):
+        assert len(read(files).steps) == 1
+    with pytest.raises(Incomplete, match=r"trace\.json"):
+        read([("x", numbers)])
+    with pytest.raises(Incomplete, match=r"trace\.npz"):
+        read([("x", words)])
+    other = replace(made(), image=np.zeros((20, 30, 3), np.uint8)).to_zip()
+    with pytest.raises(TraceError, match="several Traces"):
+        read([("a.zip", made().to_zip()), ("b.zip", other)])
+
+
+def test_what_packs_a_thousandfold_is_bounded():
+    flat = Layer("heat", "flat", np.zeros((80, 1000, 1000), np.float32))
+    data = made(steps=(Step("One", "A sentence.", (flat,)),)).to_zip()
+    assert len(data) < 400_000
+    with pytest.raises(TraceError, match="unpack to more than"):
+        read_zip(data)
+    label = Layer("labels", "flat", np.zeros((2000, 3000), np.uint8))
+    assert len(read_zip(made(steps=(Step("One", "A sentence.", (label,)),)).to_zip()).steps) == 1
 
 
 LIES = npy(np.zeros((2, 5, 6), np.float16)).replace(b"(2, 5, 6)", b"(2,9**9,)"[:9])

@@ -76,7 +76,7 @@ def _take(desk: Desk, make: Callable[[], Draft]) -> None:
 
 def plain(name: str) -> str:
     """A file's name in at most 60 visible characters."""
-    return "".join(letter for letter in name if letter.isprintable()).strip()[-60:] or "Your file"
+    return visible(name)[-60:] or "Your file"
 
 
 def findings(found: tuple[Finding, ...]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import streamlit as st
 
-from engine.foreign import MOST_BYTES
+from engine.foreign import MOST_BYTES, Incomplete, read
 from engine.trace import Trace, TraceError
 from pages.debug import replay_panels as panels
 from pages.kit import models
+from pages.kit.keeping import once
 from pages.kit.page import Frame, export, frame, tabs, title
 from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import REPLAY
@@ -18,11 +23,31 @@ SAMPLE = "fcn-scenes"
 _OPENED, _TURN, _BROKEN = "replay_opened", "replay_turn", "replay_broken"  # of the session: they outlive the page
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A Trace of this visit as its files, packed: unpacked it takes many times as much, and only while it is looked at.
+
+    files: name and bytes. key: names their content.
+    """
+
+    files: tuple[tuple[str, bytes], ...]
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The names of the files, as they are shown."""
+        return panels.one_line(" + ".join(name for name, _ in self.files), 80)
+
+    def trace(self) -> Trace:
+        """The Trace in the files."""
+        return once("replay", (self.key,), lambda: read(self.files))
+
+
 @st.fragment
 def look(chosen: Chosen) -> None:
     """The title, the Trace in the viewer, what it says, and the way to another one."""
     page = frame()
-    opened: tuple[str, Trace] | None = st.session_state.get(_OPENED)
+    opened: Opened | None = st.session_state.get(_OPENED)
     with page.head, st.container(width="stretch"):
         title(REPLAY, None)
     if opened is None:
@@ -32,11 +57,11 @@ def look(chosen: Chosen) -> None:
         with page.side, st.container(border=True):
             sample(chosen)
         return
-    name, trace = opened
+    trace = opened.trace()
     show(page, trace)
     with page.side:
         with st.container(border=True, gap="small", key="replay_card"):
-            panels.card_lines(name, trace)
+            panels.card_lines(opened.name, trace)
             with st.popover("Open another", icon=":material/folder_open:", width="stretch"):
                 ask()
                 sample(chosen)
@@ -67,10 +92,14 @@ def empty() -> None:
 def ask() -> None:
     """The box for a file, and what was wrong with the last one."""
     key = f"replay_upload_{st.session_state.get(_TURN, 0)}"
-    file = st.file_uploader("A Trace (ZIP)", type="zip", key=key, max_upload_size=MOST_BYTES // 10**6)
-    if file is not None:
-        open_file(file.getvalue(), file.name)
-        st.rerun()
+    files = st.file_uploader("A Trace: the ZIP file, or trace.npz and trace.json together", key=key,
+                             accept_multiple_files=True, max_upload_size=MOST_BYTES // 10**6)  # fmt: skip
+    if files:
+        try:
+            open_files([(file.name, file.getvalue()) for file in files])
+            st.rerun()
+        except Incomplete as missing:
+            st.info(str(missing), icon=":material/file_present:")
     if broken := st.session_state.pop(_BROKEN, None):
         st.error("This file was not opened.", icon=":material/broken_image:")
         st.text(broken)
@@ -82,17 +111,22 @@ def sample(chosen: Chosen) -> None:
     if st.button("Open a sample", icon=":material/movie:", key="replay_sample", width="stretch"):
         model = models.model(SAMPLE)
         trace = model.trace(models.encoding(SAMPLE, chosen.key, chosen.rgb))
-        open_file(trace.to_zip(), f"saccade-{SAMPLE}-{chosen.slug or 'picture'}.zip")
+        open_files([(f"saccade-{SAMPLE}-{chosen.slug or 'picture'}.zip", trace.to_zip())])
         st.rerun()
 
 
-def open_file(data: bytes, name: str) -> None:
-    """Keep the Trace in the file for the visit, or the sentence that says why it cannot be opened."""
-    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1  # a fresh box: the file's bytes are let go
+def open_files(files: Sequence[tuple[str, bytes]]) -> None:
+    """Keep the Trace in the files for the visit, or the sentence that says why it cannot be opened. Raises Incomplete,
+    and the box keeps its files, where one of the two parts is missing."""
+    opened = Opened(tuple(files), hashlib.sha256(b"".join(data for _, data in files)).hexdigest())
     try:
-        st.session_state[_OPENED] = (panels.one_line(name, 80), Trace.from_zip(data))
+        opened.trace()
+        st.session_state[_OPENED] = opened
+    except Incomplete:
+        raise
     except TraceError as error:
         st.session_state[_BROKEN] = str(error)
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1  # a fresh box: the former one lets its files go
 
 
 def close() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from engine.foreign import MOST_ROWS
+from engine.lines import visible
 from engine.trace import Layer, Trace
 from pages.kit.page import code
 
@@ -89,7 +90,7 @@ def one_line(value: Any, most: int = LONGEST) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     except RecursionError:
         text = "too deep to be written"
-    text = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * most]).strip()
+    text = visible(text[: 4 * most], " ")
     return text if len(text) <= most else text[: most - 4] + " ..."
 
 

@@ -20,6 +20,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine import gallery
 from engine.images import MAX_BYTES, NAMES, ImageError, decode
+from engine.lines import visible
 
 _STATE = "image_in_hand"  # key of the session; not a widget's, so it outlives its page
 _PARAMETER = "image"  # name in the URL
@@ -186,7 +187,7 @@ def _from_file(data: bytes, name: str) -> Chosen:
 
 def _plain(name: str) -> str:
     """A file's name in at most 60 visible characters of one line."""
-    name = "".join(letter for letter in name if letter.isprintable()).strip()
+    name = visible(name)
     return (name if len(name) <= 60 else name[:42] + " ... " + name[-13:]) or "Your image"
 
 

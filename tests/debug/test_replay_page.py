@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine import exports, render
+from engine.keep import size_of
 from engine.trace import Layer, Step, Table, Trace
 from pages.debug.replay_panels import _even, one_line
 from pages.kit.rooms import REPLAY
@@ -67,6 +68,22 @@ def broken() -> dict[str, bytes]:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("trace.json", "{}")
     return {"empty": b"", "text": b"no zip at all", "half": good[: len(good) // 2], "head": packed.getvalue()}
+
+
+def test_the_two_files_of_an_unpacked_trace_open_and_one_alone_says_which_is_missing(tmp_path):
+    wild("a").save(tmp_path)
+    numbers, words = (
+        ("renamed", (tmp_path / "trace.npz").read_bytes()),
+        ("x.txt", (tmp_path / "trace.json").read_bytes()),
+    )
+    app = visit(REPLAY, image="landscape").run()
+    app.file_uploader[0].upload(*numbers, "application/octet-stream").run()
+    assert any("trace.json" in x.value for x in app.info)
+    app.file_uploader[0].set_value([(*numbers, "application/octet-stream"), (*words, "text/plain")]).run()
+    assert not app.exception
+    assert any("1 steps" in x.value and "renamed + x.txt" in x.value for x in app.text)
+    opened = app.session_state["replay_opened"]
+    assert size_of(opened) < 5000 + sum(len(data) for _, data in opened.files)
 
 
 @pytest.mark.parametrize("name", list(broken()))

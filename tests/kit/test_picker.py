@@ -122,6 +122,9 @@ def test_a_file_name_is_only_ever_plain_text(name):
 def test_names_are_cut_and_cleaned():
     assert picker._plain("a\u202egnp.exe\n\0b.png") == "agnp.exeb.png"
     assert picker._plain("\u202e\n") == "Your image"
+    assert picker._plain("cafe\u0301.png") == "caf\u00e9.png"  # as macOS writes it
+    for name in ("日本の寺.jpg", "صورة.png", "می\u200cخواهم.png", "👩\u200d🔬.webp"):
+        assert picker._plain(name) == name
     long = picker._plain("x" * 300 + ".jpeg")
     assert len(long) <= 60
     assert long.endswith("x.jpeg")
