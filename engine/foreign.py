@@ -117,9 +117,7 @@ class _Room:
         if info.flag_bits & 1:
             raise TraceError("This ZIP file is encrypted; please give it without a password.")
         if info.file_size > self.left or self.files < 0:
-            raise TraceError(
-                f"This Trace would unpack to more than {self.most / 1e6:.0f} MB, which is the most for it."
-            )
+            raise TraceError(f"This Trace would unpack to more than {self.most / 1e6:.0f} MB, its limit.")
         with archive.open(info) as file:  # reads no more than it has said
             data = file.read()
         self.left -= len(data)

@@ -9,6 +9,7 @@ import streamlit as st
 from engine.cards import ModelError
 from engine.debug.checkpoints import MOST_FILE
 from engine.debug.onnx_dry import DOUBT, RIGHT, WRONG, Finding
+from engine.lines import visible
 from engine.zoo import weights_path
 from pages.debug.own_check import read
 from pages.debug.own_state import Desk, Draft
