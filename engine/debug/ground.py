@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from engine.debug import labelme, masks
+from engine.debug import coco, labelme, masks
 from engine.debug.masks import CLEAR, Mask, MaskError, Size
-from engine.debug.polygons import rasterise
 from engine.debug.readings import (
     APP_COLOURS,
     DATA_COLOURS,
@@ -37,6 +36,7 @@ from engine.debug.readings import (
     values_of,
     void,
 )
+from engine.debug.shapes import ShapeError, Shapes
 from engine.trace import VOID
 
 __all__ = ["READINGS", "Reading", "Truth", "by_hand", "ground", "judge", "labelmap", "remarks"]
@@ -73,26 +73,38 @@ class Truth:
 def ground(data: bytes, name: str, shown: Size, original: Size, classes: Sequence[str], colours: np.ndarray,
            reading: Reading | None = None, answer: Labels | None = None, orientation: int = 1,
            turned: bool | None = None) -> Truth:  # fmt: skip
-    """The ground truth in `data`, untrusted: a mask, or a drawing of labelme where name or content says so.
+    """The ground truth in `data`, untrusted: a mask, or shapes of labelme or COCO where the content says so.
 
-    shown, original: (width, height) of the picture as it is shown and of its file, upright. classes, colours: of the
-    model, names and (K, 3) uint8. reading: how to read a mask; None means the best guess. answer: the model's labels
-    (H, W) for the same picture, to check the guess by. orientation, turned: see `masks.read`. Raises MaskError.
+    name: of the picture's file, which says whose objects of COCO's are meant. shown, original: (width, height) of the
+    picture as it is shown and of its file, upright. classes, colours: of the model, names and (K, 3) uint8. reading:
+    how to read a mask; None means the best guess. answer: the model's labels (H, W) for the same picture, to check the
+    guess by. orientation, turned: see `masks.read`. Raises MaskError.
     """
-    if name.lower().endswith(".json") or data.lstrip()[:1] == b"{":
-        return _drawn(data, shown, original, classes, answer)
+    if is_json(data):
+        try:
+            found = shapes(data, name, shown, original, orientation)
+        except ShapeError as error:
+            raise MaskError(str(error)) from None
+        mapping = found.guess(classes)
+        labels = found.labels(mapping, classes)
+        return Truth(labels, "Made of shapes.", found.remarks(mapping, classes) + remarks(labels, classes, answer))
     mask = masks.read(data, shown, original, orientation, turned)
     return judge(mask, classes, colours, reading, answer)
 
 
-def _drawn(data: bytes, shown: Size, original: Size, classes: Sequence[str], answer: Labels | None) -> Truth:
-    try:
-        found = labelme.read(data, classes, shown[::-1], original)
-    except labelme.LabelmeError as error:
-        raise MaskError(str(error)) from None
-    labels = rasterise(found.drawing)
-    notes = ((found.note,) if found.note else ()) + remarks(labels, classes, answer)
-    return Truth(labels, "Drawn in labelme.", notes)
+def is_json(data: bytes) -> bool:
+    """Whether these bytes are a JSON object, as those of no picture are; in UTF-16 or behind a mark, too."""
+    return data[:200].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1] == b"{"
+
+
+def shapes(data: bytes, name: str, shown: Size, original: Size, orientation: int = 1) -> Shapes:
+    """The shapes over a picture in JSON of labelme or COCO, told by their content. Arguments as in `ground`.
+
+    Raises ShapeError.
+    """
+    if b'"annotations"' not in data.replace(b"\0", b""):
+        return labelme.read(data, shown[::-1], original, orientation)
+    return coco.read(data).shapes(name, shown[::-1], original, orientation)
 
 
 def judge(mask: Mask, classes: Sequence[str], colours: np.ndarray, reading: Reading | None = None,

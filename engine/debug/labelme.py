@@ -2,84 +2,90 @@
 
 References
 1. Wada, "labelme: Image Polygonal Annotation with Python", https://github.com/wkentaro/labelme: labelme/_label_file.py
-   (the fields of a file) and labelme/_utils/_shape.py (the types of shapes).
+   (the fields of a file) and labelme/_utils/_shape.py (the types of shapes; lines are 10 pixels wide there).
 
 Convention
 ----------
 labelme's points are (x, y) in pixels of the picture's file as it stands upright, (0, 0) its top left corner, as in
 `engine.debug.polygons` but for the scale where the picture in hand was made smaller. Shapes are painted in their order.
 The label `__ignore__` is labelme's word for void; brush cells are written as polygons around them, after the others.
+A file of ours says with "rest": "void" that what no shape covers is void.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from engine.debug.polygons import LEAST_POINTS, MOST_POINTS, MOST_POLYGONS, UNTOUCHED, Drawing, Polygon, blank, outlined
-from engine.images import MAX_BYTES
-from engine.trace import VOID
+from engine.debug.polygons import LEAST_POINTS, MOST_POINTS, MOST_POLYGONS, UNTOUCHED, Drawing, outlined
+from engine.debug.shapes import (
+    Frame,
+    Shape,
+    ShapeError,
+    Shapes,
+    along,
+    around,
+    decoded,
+    frame_of,
+    no_number,
+    quoted,
+    shapes_were,
+)
 
 VERSION = "5.5.0"  # of the format
 IGNORE = "__ignore__"
+LINE = 10.0  # pixels of the file that a line is wide, as labelme paints it (reference 1)
 MOST_BRACKETS = 3 * MOST_POINTS  # of lists and objects in a file; a picture inside the file has none
 MOST_VALUES = 10 * MOST_POINTS
-MOST_NAMES = 5  # labels that a sentence lists
-_VOID = ("ignore", "void", "unlabelled", "unlabeled")
 _CIRCLE = 64  # corners of the polygon that stands for a circle
 _FAR = 1e7  # pixels
+_AREAS = ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral")
 
 
-class LabelmeError(ValueError):
+class LabelmeError(ShapeError):
     """This file cannot be used; the message is one clear sentence."""
 
 
-@dataclass(frozen=True, eq=False)
-class Read:
-    """What a file holds. drawing: without brush cells. note: what was left out, in sentences, "" where nothing was."""
+def read(data: bytes, shape: tuple[int, int], original: tuple[int, int] | None = None, orientation: int = 1) -> Shapes:
+    """The shapes over a picture of (H, W) pixels that a file of labelme holds, untrusted bytes. Raises LabelmeError.
 
-    drawing: Drawing
-    note: str
-
-
-def read(data: bytes, classes: Sequence[str], shape: tuple[int, int],
-         original: tuple[int, int] | None = None) -> Read:  # fmt: skip
-    """The drawing over a picture of (H, W) pixels that a file of labelme holds, untrusted bytes. Raises LabelmeError.
-
-    original: (width, height) of the picture's file, where the picture in hand was made smaller; shapes are scaled. A
-    file that names another size is refused. Labels are names of `classes`, capitals and underscores aside. Polygons,
-    rectangles, oriented rectangles and circles are read. Points outside the picture move to its edge. imagePath is
-    never opened, imageData never decoded.
+    original: (width, height) of the picture's file, upright, where the picture in hand was made smaller; shapes are
+    scaled. A file that names another size is refused, unless it is that of the photo as its sensor saw it (orientation:
+    EXIF, 1 to 8). Polygons, rectangles, circles, masks and lines (`LINE` wide) are read. imagePath is never opened,
+    imageData never decoded. Text is UTF-8, UTF-16, GB18030 or Latin, whatever it can be.
     """
-    whole = _parse(data)
-    width, height = original or shape[::-1]
-    if (told := _size(whole)) is not None:
-        if told not in ((width, height), shape[::-1]):
-            raise LabelmeError(f"This file was drawn over {told[0]} x {told[1]} pixels and the picture has {width} x "
-                               f"{height}; they must be equal.")  # fmt: skip
-        width, height = told
-    scale = np.array([shape[1] / width, shape[0] / height])
-    known = {_plain(name): k for k, name in reversed(list(enumerate(classes)))}
-    known = dict.fromkeys(_VOID, VOID) | known | {name: k for k, name in enumerate(classes)}
-    polygons, strangers, left = [], [], []
+    text, spoken = decoded(data, LabelmeError)
+    whole = _parse(text)
+    frame, notes = _framed(whole, shape, original or shape[::-1], orientation)
+    found, left, outside = [], [], 0
     for item in whole["shapes"]:
-        name, kind, points = _shape(item)
-        label = known.get(name, known.get(_plain(name)))
-        if label is None:
-            strangers.append(name)
-        elif (corners := _corners(kind, points)) is None:
+        name, kind, points, mask = _shape(item)
+        made = _made(name, kind, points, mask, frame)
+        if made is None:
             left.append(kind)
+        elif not any(_touches(ring, shape) for ring in made.rings):
+            outside += 1
         else:
-            polygons.append(Polygon(label, np.clip(corners * scale, 0.0, shape[::-1])))
-    if len(polygons) > MOST_POLYGONS or sum(len(polygon.points) for polygon in polygons) > MOST_POINTS:
+            found.append(made)
+    count = sum(len(item["points"]) for item in whole["shapes"])
+    if len(found) > MOST_POLYGONS or count > MOST_POINTS:
         raise LabelmeError(f"This file has too many shapes: {MOST_POLYGONS} with {MOST_POINTS:,} points are read.")
-    return Read(blank(shape, tuple(polygons)), _note(strangers, left))
+    lines = sum(item[1] in ("line", "linestrip") for item in map(_shape, whole["shapes"]))
+    notes += (f"Its text was read as {spoken}.",) if spoken else ()
+    notes += (f"Lines are painted {LINE:.0f} pixels wide, as labelme does.",) if lines else ()
+    notes += (f"{shapes_were(outside)} outside the picture.".capitalize(),) if outside else ()
+    if left:
+        kinds = list(dict.fromkeys(left))
+        notes += (f"Shapes without an area were left out: {len(left)} of kind {quoted(kinds)}.",)
+    return Shapes(shape, tuple(found), notes, rest=whole.get("rest") != "void")
 
 
 def write(drawing: Drawing, classes: Sequence[str], name: str, original: tuple[int, int] | None = None) -> bytes:
@@ -102,41 +108,34 @@ def write(drawing: Drawing, classes: Sequence[str], name: str, original: tuple[i
     ]  # fmt: skip
     width, height = original or (width, height)
     whole = {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": PurePosixPath(name).name,
-             "imageData": None, "imageHeight": height, "imageWidth": width}  # fmt: skip
+             "imageData": None, "imageHeight": height, "imageWidth": width, "rest": "void"}  # fmt: skip
     return json.dumps(whole, indent=1).encode()
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def _parse(text: str) -> dict[str, Any]:
     """The object in a file, with a list of shapes; bounded before it is parsed."""
-    if len(data) > MAX_BYTES:
-        raise LabelmeError(f"This file has more than {MAX_BYTES / 1e6:.0f} MB.")
-    if data.count(b"[") + data.count(b"{") > MOST_BRACKETS or data.count(b",") + data.count(b":") > MOST_VALUES:
+    if text.count("[") + text.count("{") > MOST_BRACKETS or text.count(",") + text.count(":") > MOST_VALUES:
         raise LabelmeError("This file holds too many values for a drawing.")
     try:
-        whole = json.loads(data.decode("utf-8-sig"), parse_constant=_no_number)
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, a number of 5,000 digits, or nested without end
+        whole = json.loads(text, parse_constant=no_number)
+    except (ValueError, RecursionError):  # no JSON, a number of 5,000 digits, or nested without end
         raise LabelmeError("This is no JSON file of labelme.") from None
     if not isinstance(whole, dict) or not isinstance(whole.get("shapes"), list):
         raise LabelmeError("This JSON file is not of labelme: it has no list of shapes.")
     return whole
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number.")
-
-
-def _size(whole: dict[str, Any]) -> tuple[int, int] | None:
-    """(width, height) that a file names, None where it names none."""
+def _framed(whole: dict[str, Any], shape: tuple[int, int], original: tuple[int, int],
+           orientation: int) -> tuple[Frame, tuple[str, ...]]:  # fmt: skip
     size = whole.get("imageWidth"), whole.get("imageHeight")
-    if size == (None, None):
-        return None
-    if not all(type(value) is int and 0 < value < _FAR for value in size):
+    told = None if size == (None, None) else size
+    if told and not all(type(value) is int and 0 < value < _FAR for value in told):
         raise LabelmeError("imageWidth and imageHeight of this file are no sizes.")
-    return size
+    return frame_of(told, shape, original, orientation, LabelmeError)
 
 
-def _shape(item: Any) -> tuple[str, str, np.ndarray]:
-    """Label, type and points (N, 2) of one shape."""
+def _shape(item: Any) -> tuple[str, str, np.ndarray, str | None]:
+    """Label, type, points (N, 2) and mask in base64 of one shape."""
     if not isinstance(item, dict):
         raise LabelmeError("A shape of this file is not an object.")
     name, kind, points = item.get("label"), item.get("shape_type") or "polygon", item.get("points")
@@ -145,48 +144,52 @@ def _shape(item: Any) -> tuple[str, str, np.ndarray]:
     for point in points:
         if not (isinstance(point, list) and len(point) == 2
                 and all(type(value) in (int, float) and abs(value) < _FAR for value in point)):  # fmt: skip
-            raise LabelmeError(f"A shape of this file, {_quoted(name)}, has a point that is not two numbers.")
-    return name, kind, np.array(points, np.float64).reshape(-1, 2)
+            raise LabelmeError(f"A shape of this file, {quoted([name])}, has a point that is not two numbers.")
+    mask = item.get("mask")
+    return name, kind, np.array(points, np.float64).reshape(-1, 2), mask if isinstance(mask, str) else None
 
 
-def _corners(kind: str, points: np.ndarray) -> np.ndarray | None:
-    """(N, 2) corners of the polygon that a shape is, None where it has no area or is of another type."""
+def _made(name: str, kind: str, points: np.ndarray, mask: str | None, frame: Frame) -> Shape | None:
+    """A shape as it lies on the picture, None where it has no area or is of another type."""
+    if kind == "mask" and mask and len(points) == 2:
+        return Shape(name, around(frame.mask(_pasted(mask, points, frame.file))))
     if kind == "rectangle" and len(points) == 2:
         (x0, y0), (x1, y1) = points
-        return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+        return Shape(name, (frame.points(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])),))
     if kind == "circle" and len(points) == 2:
         turn = 2 * np.pi * np.arange(_CIRCLE) / _CIRCLE
-        return points[0] + math.dist(*points) * np.stack([np.cos(turn), np.sin(turn)], -1)
-    if kind in ("polygon", "rectangle", "oriented_rectangle") and len(points) >= LEAST_POINTS:
-        return points
+        ring = points[0] + math.dist(*points) * np.stack([np.cos(turn), np.sin(turn)], -1)
+        return Shape(name, (frame.points(ring),))
+    if kind in ("line", "linestrip") and len(points) >= 2:
+        shown = frame.points(points)
+        scale = frame.size[0] * frame.size[1] / (frame.file[0] * frame.file[1])
+        return Shape(name, around(along(shown, max(LINE * math.sqrt(scale), 1.0), frame.size)))
+    if kind in _AREAS and len(points) >= LEAST_POINTS:
+        return Shape(name, (frame.points(points),))
     return None
 
 
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
+def _pasted(text: str, points: np.ndarray, file: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool of the file: a mask, a PNG in base64, that fills the box between two points, both of them in it."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text)), formats=("PNG",)) as image:
+            if image.width > file[0] or image.height > file[1]:  # known before any pixel is decoded
+                raise LabelmeError("A mask inside this file is larger than the picture.")
+            cut = np.asarray(image.convert("L")) > 0
+    except LabelmeError:
+        raise
+    except Exception as error:  # Pillow raises what it likes on a broken file
+        raise LabelmeError("A mask inside this file cannot be read.") from error
+    left, top = (int(value) for value in np.floor(points.min(0)))
+    whole, (height, width) = np.zeros(file[::-1], bool), cut.shape
+    x0, y0 = max(0, left), max(0, top)
+    x1, y1 = min(file[0], left + width), min(file[1], top + height)
+    if x0 < x1 and y0 < y1:
+        whole[y0:y1, x0:x1] = cut[y0 - top : y1 - top, x0 - left : x1 - left]
+    return whole
 
 
-def _quoted(name: str) -> str:
-    name = name.encode(errors="replace").decode()  # JSON can hold half a surrogate pair
-    return "“" + (name if len(name) <= 40 else name[:39] + "…") + "”"
-
-
-def _note(strangers: list[str], left: list[str]) -> str:
-    notes = []
-    if strangers:
-        names = list(dict.fromkeys(strangers))
-        notes.append(f"No class of this model is called {_listed(map(_quoted, names[:MOST_NAMES]), len(names))}: "
-                     f"{_count(strangers)} left out.")  # fmt: skip
-    if left:
-        kinds = list(dict.fromkeys(left))
-        notes.append(f"Only polygons, rectangles and circles are read: {_count(left)} left out "
-                     f"({_listed(map(_quoted, kinds[:MOST_NAMES]), len(kinds))}).")  # fmt: skip
-    return " ".join(notes)
-
-
-def _count(items: list[str]) -> str:
-    return "1 shape was" if len(items) == 1 else f"{len(items)} shapes were"
-
-
-def _listed(names: Iterable[str], count: int) -> str:
-    return ", ".join(names) + (f" and {count - MOST_NAMES} more" if count > MOST_NAMES else "")
+def _touches(ring: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Whether the box of a polygon lies partly on the picture."""
+    (x0, y0), (x1, y1) = ring.min(0), ring.max(0)
+    return x1 > 0 and y1 > 0 and x0 < shape[1] and y0 < shape[0]

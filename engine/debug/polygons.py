@@ -136,7 +136,7 @@ def outlined(labels: np.ndarray, nothing: int = VOID) -> tuple[Polygon, ...]:
     bent, rings = bends.tolist(), [[] for _ in names]
     for ring in _rings(sides.next.tolist()):
         rings[sides.area[ring[0]] - 1].append(_thinned(sides.middle[[i for i in ring if bent[i]]]))
-    polygons = tuple(Polygon(label, _bridged(own)) for label, own in zip(names, rings, strict=True))
+    polygons = tuple(Polygon(label, bridged(own)) for label, own in zip(names, rings, strict=True))
     if sum(len(polygon.points) for polygon in polygons) > MOST_POINTS:
         raise ValueError(_LONG)
     return polygons
@@ -199,7 +199,8 @@ def _thinned(ring: np.ndarray) -> np.ndarray:
     return ring[(away > _CLOSE * np.hypot(*chord.T)) | (np.arange(len(ring)) % 2 == 0)]
 
 
-def _bridged(rings: list[np.ndarray]) -> np.ndarray:
-    """The rim and the holes of an area as one path, there and back between them along the same line."""
+def bridged(rings: list[np.ndarray]) -> np.ndarray:
+    """Rings (N, 2), such as the rim and the holes of an area, as one path, there and back between them along the same
+    line, which the even-odd rule does not see."""
     rim, *holes = rings
     return np.concatenate([rim, *(part for hole in holes for part in (rim[:1], hole, hole[:1]))])

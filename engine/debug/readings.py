@@ -7,11 +7,13 @@ References
 2. Zhou et al. 2017, ADE20K, objectInfo150: 150 classes; 0 is "other objects", the masks count from 1.
 3. Everingham et al., PASCAL VOC development kit: ids, colour map, 255 and (224, 224, 192) are void.
 4. CVAT manual, "Segmentation mask": a line `label:color_rgb:parts:actions` for each label in labelmap.txt.
+5. Unicode Standard Annex 15: compatibility decomposition, by which accents fold.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -82,7 +84,10 @@ def labelmap(data: bytes | str) -> Reading:
 
 
 def class_called(name: str, classes: Sequence[str]) -> int | None:
-    """The index of the class of that name, None where there is none: case, underscores, plurals, synonyms aside."""
+    """The index of the class of that name, None where there is none.
+
+    Case, accents, underscores, plurals and synonyms aside.
+    """
     wanted = _plain(name)
     return next((k for k, other in enumerate(classes) if wanted and _plain(other) == wanted), None)
 
@@ -92,8 +97,14 @@ def values_of(entries: Entries) -> list[int]:
     return sorted(e.value for e in entries if e.value is not None and void(e) is None)
 
 
+def folded(name: str) -> str:
+    """A name in lower case, its accents folded and other scripts as they are (reference 5)."""
+    bare = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", name))
+    return unicodedata.normalize("NFC", bare).casefold()
+
+
 def _plain(name: str) -> str:
-    words = re.sub(r"[\W_]+", " ", name.casefold()).strip()
+    words = re.sub(r"[\W_]+", " ", folded(name)).strip()
     words = words[:-1] if len(words) > 4 and words.endswith("s") and not words.endswith("ss") else words
     return _SYNONYMS.get(words, words)
 

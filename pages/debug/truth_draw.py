@@ -7,8 +7,10 @@ import streamlit as st
 
 from engine.debug import labelme
 from engine.debug.answers import Answer
+from engine.debug.ground import shapes
 from engine.debug.labelme import LabelmeError
 from engine.debug.polygons import Drawing, rasterise
+from engine.debug.shapes import ShapeError
 from engine.images import MAX_BYTES
 from engine.segmentation import regions
 from pages.debug.truth_state import KEY, Classes, desk
@@ -56,12 +58,16 @@ def ask_start(chosen: Chosen, answer: Answer, truth: np.ndarray | None) -> None:
     if file is not None and kept.is_new(file):
         kept.note = ""
         try:
-            read = labelme.read(file.getvalue(), classes, chosen.rgb.shape[:2], chosen.original)
-        except LabelmeError as error:
+            found = shapes(file.getvalue(), file.name, chosen.rgb.shape[1::-1], chosen.original, chosen.orientation)
+            mapping = found.guess(classes)
+            drawing = found.drawing(mapping, classes)
+        except ShapeError as error:
             kept.refused = str(error)
         else:
-            kept.refused, kept.note = "", read.note
-            _begin(chosen, classes, read.drawing)
+            kept.note = " ".join(found.remarks(mapping, classes))
+            kept.refused = "Nothing of this file was taken: it holds no shape that can be used." * drawing.empty
+            if not kept.refused:
+                _begin(chosen, classes, drawing)
     if file is not None and kept.refused:
         st.error(kept.refused, icon=":material/broken_image:")
     if file is not None and kept.note:

@@ -1,6 +1,8 @@
 """labelme's files: there and back without a pixel lost, scaled where they must be, and refused in one sentence."""
 
+import base64
 import copy
+import io
 import json
 import random
 
@@ -9,13 +11,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
-from engine.debug.labelme import IGNORE, LabelmeError, read, write
+from engine.debug import labelme
+from engine.debug.labelme import IGNORE, LabelmeError, write
+from engine.debug.masks import upright
 from engine.debug.polygons import IGNORED, Drawing, Polygon, blank, inside, rasterise
 
 CLASSES = ("sky", "Tree top", "water")
 SHAPE = (30, 40)
 SQUARE = [[4.0, 3.0], [20.0, 3.0], [20.0, 17.0], [4.0, 17.0]]
+
+
+class Got:
+    """A file as a drawing in the guessed classes, and what is said of it."""
+
+    def __init__(self, data, classes=CLASSES, size=SHAPE, original=None, orientation=1):
+        self.shapes = labelme.read(data, size, original, orientation)
+        mapping = self.shapes.guess(classes)
+        self.drawing, self.note = self.shapes.drawing(mapping, classes), " ".join(self.shapes.remarks(mapping, classes))
+        self.labels = rasterise(self.drawing)
+
+
+def read(data, classes=CLASSES, size=SHAPE, original=None, orientation=1):
+    return Got(data, classes, size, original, orientation)
 
 
 def shape(label="sky", points=SQUARE, kind="polygon", **more):
@@ -62,13 +81,14 @@ def test_other_types_of_shapes():
 
 
 def test_what_is_left_out_is_said():
-    shapes = [shape("car"), shape("car"), shape("<b>x</b>" * 9), shape(kind="line", points=SQUARE[:2]),
-              shape(kind="mask"), shape(points=SQUARE[:2])]  # fmt: skip
+    shapes = [shape("car"), shape("car"), shape("<b>x</b>" * 9), shape("car", SQUARE[:2], "line"),
+              shape(kind="mask"), shape(points=SQUARE[:2]), shape(kind="point", points=SQUARE[:1])]  # fmt: skip
     got = read(file(*shapes), CLASSES, SHAPE)
     assert got.drawing.empty
     assert got.note == (
-        "No class of this model is called “car”, “<b>x</b><b>x</b><b>x</b><b>x</b><b>x</b…”: 3 shapes were left out. "
-        "Only polygons, rectangles and circles are read: 3 shapes were left out (“line”, “mask”, “polygon”)."
+        "Lines are painted 10 pixels wide, as labelme does. "
+        "Shapes without an area were left out: 3 of kind “mask”, “polygon”, “point”. "
+        "No class of this model is called “car”, “<b>x</b><b>x</b><b>x</b><b>x</b><b>x</b…”: 4 shapes were left out."
     )
     assert read(file(shape("\ud800")), CLASSES, SHAPE).note.encode()
     many = read(file(*(shape(f"c{i}") for i in range(9))), CLASSES, SHAPE).note
@@ -84,15 +104,120 @@ def test_sizes_are_scaled_or_refused():
     assert np.array_equal(read(file(shape()), CLASSES, SHAPE, (80, 90)).drawing.polygons[0].points, SQUARE)
     with pytest.raises(LabelmeError, match="drawn over 80 x 90 pixels and the picture has 40 x 30"):
         read(file(large, imageWidth=80, imageHeight=90), CLASSES, SHAPE)
-    outside = read(file(shape(points=[[-5, -5], [900, 3], [20, 1e6]])), CLASSES, SHAPE).drawing.polygons[0].points
-    assert outside.tolist() == [[0, 0], [40, 3], [20, 30]]
+
+
+def test_points_outside_are_cut_off_and_not_moved():
+    """The triangle keeps its slopes: what lies on the picture is what would lie there on a larger one."""
+    points = np.array([[-20.0, -10.0], [60.0, 8.0], [45.0, 50.0]])
+    got = read(file(shape(points=points.tolist())))
+    large = inside(points + 30, (100, 120))[30:60, 30:70]
+    assert np.array_equal(got.labels == 0, large)
+    assert large.any()
+    assert not large.all()
+    away = read(file(shape(points=[[50, 40], [70, 40], [60, 60]])))
+    assert away.drawing.empty
+    assert away.note == "1 shape was outside the picture."
+
+
+def png(mask):
+    out = io.BytesIO()
+    Image.fromarray(mask).save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def test_a_mask_lies_in_its_box():
+    cut = np.zeros((8, 6), bool)
+    cut[2:, 1:5] = cut[4, 0] = True
+    got = read(
+        file(shape("water", [[10, 5], [15, 12]], "mask", mask=png(cut)), shape("sky", [[12, 8], [14, 10]], "rectangle"))
+    )
+    want = np.full(SHAPE, 255, np.uint8)
+    want[5:13, 10:16][cut] = 2
+    want[8:10, 12:14] = 0
+    assert np.array_equal(got.labels, want)
+    over = read(file(shape("water", [[36, 26], [41, 33]], "mask", mask=png(cut)))).labels
+    assert np.array_equal(over[26:, 36:] == 2, cut[:4, :4])
+    for broken in ("!", "AAAA", png(np.ones((31, 6), bool))):
+        with pytest.raises(LabelmeError, match="mask inside this file"):
+            read(file(shape("water", [[10, 5], [15, 12]], "mask", mask=broken)))
+
+
+def test_a_ragged_mask_is_exact_too():
+    speckles = np.random.default_rng(0).random((30, 40)) < 0.5
+    got = read(file(shape("water", [[0, 0], [39, 29]], "mask", mask=png(speckles))))
+    assert np.array_equal(got.labels == 2, speckles)
+
+
+def test_a_line_has_the_width_that_labelme_gives_it():
+    got = read(file(shape("sky", [[5, 15], [20, 15], [20, 28]], "linestrip")))
+    assert (got.labels[10:20, 6:14] == 0).all()
+    assert (got.labels[:9] == 255).all()
+    assert (got.labels[25, 15:25] == 0).all()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030"])
+def test_text_in_many_encodings(encoding):
+    data = (
+        json.dumps(json.loads(file(shape("天空"))), ensure_ascii=False, indent=2).replace("\n", "\r\n").encode(encoding)
+    )
+    got = read(data, ("天空", "树"))
+    assert [p.label for p in got.drawing.polygons] == [0]
+    assert ("GB18030" in got.note) == (encoding == "gb18030")
+
+
+def test_latin_is_not_taken_for_chinese():
+    data = json.dumps(json.loads(file(shape("Bäume"))), ensure_ascii=False).encode("latin-1")
+    got = read(data, ("bäume", "see"))
+    assert [p.label for p in got.drawing.polygons] == [0]
+    assert "Latin" in got.note
+
+
+@pytest.mark.parametrize(("name", "label"), [
+    ("sky-1", 0), ("sky2", 0), ("SKY", 0), ("Tree_Top 03", 1), ("tree-tops", 1),
+    ("wa\u0301ter", 2), ("wáter", 2), ("ｓｋｙ", 0),
+    ("ignore", 255), ("__ignore__", 255), ("Void", 255), ("небо", None), ("skyline", None), ("7", None),
+])  # fmt: skip
+def test_names_as_people_write_them(name, label):
+    assert labelme.read(file(shape(name)), SHAPE).guess(CLASSES) == {name: label}
+
+
+def test_a_name_that_was_guessed_is_said():
+    assert read(file(shape("sky-1"))).note == "Taken: “sky-1” as “sky”."
+    assert read(file(shape("небо"))).note == "No class of this model is called “небо”: 1 shape was left out."
+
+
+def test_the_rest_is_background_where_there_is_one():
+    """Else a model that calls everything "sky" would be right everywhere (the same in a folder)."""
+    classes = ("background", "sky")
+    got = read(file(shape()), classes)
+    assert (got.labels[3:17, 4:20] == 1).all()
+    assert (got.labels == 0).sum() == 30 * 40 - 14 * 16
+    assert got.note == "What no shape covers is taken as background."
+    told = read(file(shape(), shape("_background_", [[0, 0], [3, 0], [3, 3], [0, 3]])), classes)
+    assert (told.labels == 0).sum() == 9, "who draws background says where it is"
+    ours = read(write(blank(SHAPE, (Polygon(1, np.array(SQUARE)),)), classes, "a.png"), classes)
+    assert (ours.labels == 255).sum() == 30 * 40 - 14 * 16
+    assert read(file(shape("car")), classes).drawing.empty
+
+
+def test_shapes_over_the_photo_as_its_sensor_saw_it():
+    """A photo of 30 x 40 that is held upright at 40 x 30: its corner boxes land where the photo's corners do."""
+    for orientation in (5, 6, 7, 8):
+        box = [[0, 0], [10, 4]]
+        got = read(file(shape(kind="rectangle", points=box), imageWidth=30, imageHeight=40), orientation=orientation)
+        raw = np.zeros((40, 30), np.uint8)
+        raw[:4, :10] = 1
+        assert np.array_equal(got.labels == 0, upright(raw, orientation) == 1)
+        assert f"orientation {orientation}" in got.note
+    with pytest.raises(LabelmeError, match="must be equal"):
+        read(file(shape(), imageWidth=30, imageHeight=40), orientation=3)
 
 
 DEEP, DIGITS = b"[" * 30_000, b"9" * 5000
 
 
 @pytest.mark.parametrize(("data", "why"), [
-    (b"", "no JSON file"), (b"\xff\xfe\x00", "no JSON file"), (b'{"shapes": ' + DEEP, "no JSON file"),
+    (b"", "no JSON file"), (b"\xff\xfe\x00", "no known encoding"), (b'{"shapes": ' + DEEP, "no JSON file"),
     (b'{"shapes": [], "x": NaN}', "no JSON file"), (b'{"shapes": [' + DIGITS + b"]}", "no JSON file"),
     (b"[]", "no list of shapes"), (b'{"shapes": {}}', "no list of shapes"), (b"[" * 70_000, "too many values"),
     (b'{"shapes": [' + b"0," * 250_000, "too many values"), (b" " * 20_000_001, "more than 20 MB"),
@@ -120,11 +245,9 @@ def test_written_and_read_again_it_is_the_same(cells, data):
     polygons = data.draw(st.lists(st.tuples(st.sampled_from([0, 1, 2, 255]), spots), max_size=3))
     drawing = Drawing(tuple(Polygon(label, np.array(points)) for label, points in polygons), cells)
     written = write(drawing, CLASSES, "a/b/photo.jpg")
-    got = read(written, CLASSES, SHAPE)
+    got = read(written)
     assert got.note == ""
     assert np.array_equal(rasterise(got.drawing), rasterise(drawing))
-    for before, after in zip(drawing.polygons, got.drawing.polygons, strict=False):
-        assert np.array_equal(before.points, after.points)
     whole = json.loads(written)
     assert (whole["imagePath"], whole["imageData"], whole["imageWidth"], whole["imageHeight"]) == (
         "photo.jpg",
