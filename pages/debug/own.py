@@ -40,7 +40,7 @@ def look(chosen: Chosen) -> None:
             if not draft.checked:
                 check(draft, chosen.rgb)
                 st.rerun()  # a run of the script waits for one thing only
-            findings(draft.findings)
+            findings(here)
     if draft and draft.name in owned.names():
         answered(page, here, chosen, owned.get(draft.name))
     else:

@@ -3,39 +3,89 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 
 from engine.cards import ModelError
-from engine.debug import architectures, checkpoints, onnx_dry, onnx_spec
-from engine.debug.onnx_dry import WRONG, Finding
+from engine.debug import architectures, checkpoints, onnx_dry, onnx_guess, onnx_spec
 from engine.debug.onnx_model import OnnxModel, card_of
 from engine.debug.onnx_pipe import Tick
 from engine.debug.onnx_process import Network
+from engine.debug.onnx_spec import GUESS, RIGHT, WRONG, Finding
 from engine.runs import Cancelled
 from pages.debug.own_state import Draft
 from pages.kit import owned, queue
 
 T = TypeVar("T")
+_WEIGHTS = re.compile(r"[._](data|bin|weights?|pb)$", re.I)  # endings of files with a network's weights
 
 
-def read(data: bytes, title: str) -> Draft:
-    """A file as somebody brought it, opened on the queue, with guesses. Raises ModelError with a sentence."""
-    file = hashlib.sha256(data).hexdigest()
+def sorted_out(files: Mapping[str, bytes]) -> tuple[str, bytes, dict[str, bytes]]:
+    """Of files that came together the network's name and content, and those in which its weights lie.
+
+    Raises ModelError where it is not clear which one is the network.
+    """
+    networks = [name for name in files if name.lower().endswith(".onnx")]
+    if not networks:
+        networks = [name for name in files if not _WEIGHTS.search(name)]
+    if len(networks) != 1:
+        raise ModelError(
+            "Bring one network at a time: its file, and the file with its weights (.onnx.data) if it has one."
+            if networks
+            else "This is the file with the weights of a network (.data): bring the network's own file, .onnx, with it."
+        )
+    (name,) = networks
+    return name, files[name], {other: data for other, data in files.items() if other != name}
+
+
+def read(data: bytes, title: str, beside: Mapping[str, bytes] = MappingProxyType({})) -> Draft:
+    """A file as somebody brought it, opened on the queue, with guesses. Raises ModelError with a sentence.
+
+    beside: name -> content of the files that came with it, where a network in ONNX has its weights in them.
+    """
+    digest = hashlib.sha256(data)
+    for other in beside.values():
+        digest.update(other)
+    file = digest.hexdigest()
     if checkpoints.kind(data) == "safetensors":
         weights = checkpoints.read(data)
         found = architectures.recognise(weights.shapes)
-        return Draft(title, file, weights, found, architectures.guess(found, weights))
-    network = patient(lambda tick: Network(data, tick), "The network is opened in a process of its own ...")
-    return Draft(title, file, network, None, onnx_spec.guess(network.info))
+        choice = architectures.guess(found, weights)
+        return Draft(title, file, weights, found, choice, choice, _told(found, choice))
+
+    def opened(tick: Tick) -> tuple[Network, onnx_guess.Guess]:
+        network = Network(data, tick, beside)
+        try:
+            return network, onnx_guess.propose(network, tick)
+        except ModelError:
+            network.close()
+            raise
+
+    network, guess = patient(opened, "The network is opened in a process of its own ...")
+    return Draft(title, file, network, None, guess.spec, guess.spec, guess.findings)
+
+
+def _told(found: architectures.Architecture, choice: architectures.Choice) -> tuple[Finding, ...]:
+    """What was chosen or left out of weights, and whether their classes have names."""
+    said = [Finding(GUESS if found.one and note == found.notes[-1] else RIGHT, note) for note in found.notes]
+    if choice.classes == onnx_spec.numbered(found.classes):
+        said.append(Finding(GUESS, f"The head has {found.classes} classes; the file does not name them, and they have "
+                            "numbers until you do.", ("classes",)))  # fmt: skip
+    return tuple(said)
 
 
 def check(draft: Draft, rgb: np.ndarray) -> None:
     """Try what is said on a picture (H, W, 3) uint8; where nothing is wrong, the model is this visit's from now on."""
     name, findings = owned.name_of(draft.title, draft.file, draft.said), ()
+    if not draft.said.classes:  # only the visitor can know them
+        draft.checked, draft.findings, draft.name = True, (), ""
+        owned.drop(draft.file)
+        return
     try:
         model, findings = patient(lambda tick: _tried(draft, name, rgb, tick), "A dry run on your picture ...")
         if all(finding.level != WRONG for finding in findings):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from engine.debug.architectures import Choice
-from engine.debug.onnx_spec import CHANNELS, KINDS, LAYOUTS, MOST_SIDE, SCALES, Spec
+from engine.debug.onnx_spec import CHANNELS, KINDS, LAYOUTS, LAYOUTS_IN, MOST_SIDE, SCALES, Spec
 from pages.debug.own_state import Desk, Draft
 from pages.debug.own_words import numbers, parts, written
 
@@ -55,7 +55,8 @@ def _network(draft: Draft, key: str) -> Callable[[], Spec]:
     else:
         st.caption(f"Input {said.width} x {said.height} pixels, fixed by the file: pictures are stretched to it.")
     with left:
-        layout = _select("Layout in", LAYOUTS, said.layout, key, "N pictures, C channels, H rows, W columns.")
+        layouts = [layout for layout in LAYOUTS_IN if len(layout) == len(said.layout)]
+        layout = _select("Layout in", layouts, said.layout, key, "N pictures, C channels, H rows, W columns.")
     with right:
         out_layout = _select("Layout out", LAYOUTS, said.out_layout, key, "C: one map for each class.")
 
@@ -92,9 +93,10 @@ def _select(label: str, options: list[str] | tuple[str, ...], value: str, key: s
 
 
 def _classes(classes: tuple[str, ...], key: str) -> str:
-    return st.text_area(f"{len(classes)} classes", ", ".join(classes), height=82, key=f"own_classes_{key}",
-                        max_chars=12_000, help="In the order of the output, with commas between them. With the names "
-                        "of a known data set the gallery's ground truth judges your model.")  # fmt: skip
+    label = f"{len(classes)} classes" if classes else "Classes: their names, or how many there are"
+    words = ("In the order of the output, with commas between them; or how many there are. With the names of a known "
+             "data set the gallery's ground truth judges your model.")  # fmt: skip
+    return st.text_area(label, ", ".join(classes), height=82, key=f"own_classes_{key}", max_chars=12_000, help=words)
 
 
 def _normalisation(said: Spec | Choice, key: str) -> tuple[str, str]:

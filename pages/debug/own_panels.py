@@ -28,12 +28,8 @@ def go(model) -> None:
     st.markdown("Your model is in the list **Model** of these pages now, for as long as this visit lasts:")
     with st.container(horizontal=True, gap="small"):
         for page, key in GO:
-            if page is not LAYERS or not isinstance(model, OnnxModel):
-                st.page_link(ROOT / page.path, label=page.title, icon=page.icon,
-                             query_params={key: model.card.name})  # fmt: skip
-    if isinstance(model, OnnxModel):
-        st.caption("Its layers cannot be looked into: onnxruntime gives the output and nothing else. Weights as "
-                   "safetensors, or a Python model, open them.")  # fmt: skip
+            st.page_link(ROOT / page.path, label=page.title, icon=page.icon,
+                         query_params={key: model.card.name})  # fmt: skip
 
 
 def others(model: OnnxModel, rgb: np.ndarray, take: Callable[[Spec], None]) -> None:
@@ -68,7 +64,8 @@ def _tried(model: OnnxModel, rgb: np.ndarray) -> list[tuple[Spec, np.ndarray]]:
 
 def bringing() -> None:
     """How a network or weights leave PyTorch."""
-    st.markdown("**A network as ONNX**, any architecture, one file:")
+    st.markdown("**A network as ONNX**, any architecture. Where torch writes two files, `.onnx` and `.onnx.data`, "
+                "bring both at once; `external_data=False` writes one:")  # fmt: skip
     st.code(snippets.EXPORT)
     st.markdown("Class names and normalisation can travel in the file:")
     st.code(snippets.NAMES)
@@ -94,7 +91,8 @@ def promises() -> None:
         "- A network in ONNX is parsed, checked and run in **a process of its own**: no files, no network, no "
         f"environment, 3 GB of memory, {onnx_process.RUN_SECONDS:.0f} seconds a run. If it crashes, you read a "
         "sentence and the app goes on.\n"
-        "- Weights that lie in another file, operators from elsewhere and shapes beyond measure are refused first.\n"
+        "- Weights in a second file are taken from what you brought, never from a path. Operators from elsewhere and "
+        "shapes beyond measure are refused first.\n"
         f"- It is yours alone, ends with your visit, and after {onnx_process.IDLE / 60:.0f} minutes without a question "
         "its process rests."
     )

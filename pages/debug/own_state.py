@@ -8,25 +8,32 @@ import streamlit as st
 
 from engine.debug.architectures import Architecture, Choice
 from engine.debug.checkpoints import Weights
-from engine.debug.onnx_dry import Finding
 from engine.debug.onnx_process import Network
-from engine.debug.onnx_spec import Spec
+from engine.debug.onnx_spec import Finding, Spec
 from pages.kit import owned
 
 
 @dataclass(eq=False)
 class Draft:
     """A file: its title and SHA-256, the network or weights in it, the architecture of weights, what is `said` about
-    it, and after a check the findings and the model's name."""
+    it, what was `guessed` and what that rests on, and after a check the findings and the model's name."""
 
     title: str
     file: str
     source: Network | Weights
     found: Architecture | None
     said: Spec | Choice
+    guessed: Spec | Choice
+    first: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()
     name: str = ""
     checked: bool = False
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Those of the first look that still stand, then those of the check."""
+        kept = (f for f in self.first if all(getattr(self.said, a) == getattr(self.guessed, a) for a in f.about))
+        return (*kept, *self.findings)
 
     @property
     def line(self) -> str:

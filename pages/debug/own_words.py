@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.debug.onnx_spec import Numbers, clean
+from engine.debug.onnx_spec import Numbers, clean, numbered
 
 
 def written(triple: Numbers) -> str:
@@ -13,7 +13,9 @@ def written(triple: Numbers) -> str:
 
 
 def parts(text: str) -> tuple[str, ...]:
-    """The names in a text, cleaned."""
+    """The names in a text, cleaned; a number alone means so many classes, which have numbers as names."""
+    if text.strip().isdecimal() and len(text.strip()) < 5:
+        return numbered(int(text))
     return clean(part for part in re.split(r"[,\n]", text) if part.strip())
 
 

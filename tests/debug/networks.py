@@ -70,3 +70,17 @@ def greedy() -> bytes:
     ]
     tensors = {"times": np.array([1, 1, 100, 100])}
     return model(nodes, (1, 3, "h", "w"), (1, 3, "H", "W"), tensors).SerializeToString()
+
+
+def two_files(location: str) -> tuple[bytes, bytes]:
+    """The small convolution with its weights in another file."""
+    made = ModelProto.FromString(conv())
+    data = b""
+    for tensor in made.graph.initializer:
+        tensor.external_data.add(key="location", value=location)
+        tensor.external_data.add(key="offset", value=str(len(data)))
+        tensor.external_data.add(key="length", value=str(len(tensor.raw_data)))
+        data += tensor.raw_data
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+    return made.SerializeToString(), data

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from onnx import ModelProto, TensorProto, helper
+from onnx import helper
 
 from engine.cards import ModelError
 from engine.debug import model_file
@@ -90,23 +90,9 @@ def test_a_network_that_chooses_itself_must_be_told_its_classes(tmp_path):
         model_file.load(path, classes=5, size=512)
 
 
-def two_files(location: str) -> tuple[bytes, bytes]:
-    """The small convolution with its weights in another file."""
-    made = ModelProto.FromString(networks.conv())
-    data = b""
-    for tensor in made.graph.initializer:
-        tensor.external_data.add(key="location", value=location)
-        tensor.external_data.add(key="offset", value=str(len(data)))
-        tensor.external_data.add(key="length", value=str(len(tensor.raw_data)))
-        data += tensor.raw_data
-        tensor.ClearField("raw_data")
-        tensor.data_location = TensorProto.EXTERNAL
-    return made.SerializeToString(), data
-
-
 def test_weights_in_a_file_beside_it_are_read(tmp_path, net, rgb):
     path = tmp_path / "two.onnx"
-    network, data = two_files("two.onnx.data")
+    network, data = networks.two_files("two.onnx.data")
     path.write_bytes(network)
     with pytest.raises(ModelError, match=r"two\.onnx\.data, which is not beside it"):
         model_file.load(path)
@@ -119,7 +105,7 @@ def test_weights_in_a_file_beside_it_are_read(tmp_path, net, rgb):
 
 @pytest.mark.parametrize("location", ["../secret.data", "/etc/passwd", "sub/../../secret.data", "link.data"])
 def test_no_path_leads_out_of_the_folder(tmp_path, location):
-    network, data = two_files(location)
+    network, data = networks.two_files(location)
     (tmp_path / "secret.data").write_bytes(data)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link.data").symlink_to(tmp_path / "secret.data")

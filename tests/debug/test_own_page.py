@@ -5,22 +5,27 @@ from __future__ import annotations
 import pickle
 import warnings
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from engine import registry, zoo
+from engine.debug.onnx_model import OnnxModel, card_of
 from engine.debug.onnx_process import Network
-from engine.debug.onnx_spec import guess
+from engine.debug.onnx_spec import GUESS, guess
 from pages.debug import own_snippets as snippets
 from pages.kit.rooms import FCN, OWN
 from tests.debug import networks
 from tests.segmentation.pages import open_tab, text_of, visit
 
 
-def bring(app, data: bytes, name: str = "mine.onnx"):
-    """Upload a file on the page."""
-    return app.file_uploader[0].upload(name, data, "application/octet-stream").run()
+def bring(app, data: bytes, name: str = "mine.onnx", **beside: bytes):
+    """Upload a file on the page, and those that come with it."""
+    uploader = app.file_uploader[0].upload(name, data, "application/octet-stream")
+    for other, content in beside.items():
+        uploader.upload(other, content, "application/octet-stream")
+    return app.run()
 
 
 def said(app) -> str:
@@ -85,6 +90,71 @@ def test_what_is_wrong_is_said_and_mended(app):
     check(app)
     assert "three numbers each" in said(app)
     assert len(app.session_state["own_models"]) == 1  # the former one stays
+
+
+def test_names_are_never_made_up_and_ticks_confirm_what_was_seen(app):
+    weight, bias = np.zeros((21, 3, 3, 3), np.float32), np.arange(21, dtype=np.float32)
+    bring(app, networks.conv(out=(1, 21, "r", "c"), weight=weight, bias=bias))
+    assert app.text_area[0].value.startswith("class 0, class 1, ")
+    assert "aeroplane" not in text_of(app) + said(app)
+    assert "does not name them" in said(app)
+    findings = app.session_state["own_desk"].draft.all_findings
+    assert {f.level for f in findings if "guess" in f.sentence or "does not name" in f.sentence} == {GUESS}
+    app.button(key="own_names_21").click().run()
+    (own,) = app.session_state["own_models"].values()
+    assert own.model.card.classes[15] == "person"
+    assert "does not name them" not in said(app), "the visitor said it"
+    assert "are a guess" in said(app), "of the normalisation nothing was said"
+
+
+def test_a_network_that_chooses_the_class_itself_is_asked_about(app):
+    bring(app, networks.turned(kind="labels"))
+    assert "does not tell how many" in said(app)
+    assert not app.session_state["own_models"]
+    assert app.text_area[0].value == ""
+    app.text_area[0].set_value("5")
+    check(app)
+    (own,) = app.session_state["own_models"].values()
+    assert own.model.card.classes == ("class 0", "class 1", "class 2", "class 3", "class 4")
+    assert "does not tell" not in said(app)
+
+
+@pytest.mark.parametrize(
+    "names", [("two.onnx", "two.onnx.data"), ("b.onnx", "renamed.bin"), ("two.onnx.data", "x.ONNX")]
+)
+def test_a_network_in_two_files_comes_in_any_order_and_under_other_names(app, names):
+    network, data = networks.two_files("two.onnx.data")
+    content = [network if name.lower().endswith("onnx") else data for name in names]
+    bring(app, content[0], names[0], **{names[1]: content[1]})
+    assert not app.exception
+    (own,) = app.session_state["own_models"].values()
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    source = Network(networks.conv())
+    whole = OnnxModel(card_of("whole", own.model.spec, source), source, own.model.spec)
+    assert torch.equal(own.model.encode(rgb).logits, whole.encode(rgb).logits)
+    source.close()
+
+
+def test_one_of_two_files_says_what_is_missing_and_takes_it_later(app):
+    network, data = networks.two_files("net.onnx.data")
+    bring(app, network, "net.onnx")
+    assert "bring net.onnx.data together with it" in said(app)
+    assert "external_data=False" in said(app)
+    bring(app, data, "net.onnx.data", **{"net.onnx": network})  # a browser sends what stands in the box again
+    assert len(app.session_state["own_models"]) == 1
+    other = visit(OWN, image="shapes").run()
+    bring(other, data, "net.onnx.data")
+    assert "bring the network's own file" in said(other)
+
+
+def test_two_files_of_the_same_name_are_told_apart(app):
+    for i in range(2):
+        bring(app, networks.conv(names=str(i)), "net.onnx")
+        app.session_state["own_desk"].turn += 1  # a fresh uploader
+        app.run()
+    box = next(b for b in app.selectbox if b.label == "Your files")
+    assert list(box.options) == ["net.onnx", "net.onnx (2)"]
+    assert len(app.session_state["own_models"]) == 2
 
 
 def test_other_ways_in(app):
