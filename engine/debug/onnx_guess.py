@@ -218,7 +218,12 @@ def _refuse_others(info: Info, seen: Sequence[Seen | None], maps: Sequence[_Map]
         raise ModelError(
             f"This network gives one answer for the whole picture, {shown}, as a classifier does. {INSTEAD}"
         )
-    if lists and not boxes and any(_tokens(shape, size) for shape in lists):
+    if (
+        lists
+        and not boxes
+        and any(_tokens(shape, size) for shape in lists)
+        and not any(_anchors(shape, size) for shape in lists)
+    ):
         raise ModelError(
             f"This network gives a sequence of vectors, {shown}, as an encoder does, not a map of "
             "classes. If each is a cell with its scores, export them as (1, classes, h, w)."
@@ -226,6 +231,11 @@ def _refuse_others(info: Info, seen: Sequence[Seen | None], maps: Sequence[_Map]
     if lists or boxes:
         raise ModelError(f"This is a detector: it gives lists of boxes, {shown}, not a map of classes. {INSTEAD}")
     raise ModelError(f"No output is a map of classes over the picture: {shown}. {INSTEAD}")
+
+
+def _anchors(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether a list has an entry for each cell at strides 8, 16 and 32."""
+    return sum(size[0] // s * (size[1] // s) for s in (8, 16, 32)) in shape[1:]
 
 
 def _tokens(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
@@ -258,7 +268,7 @@ def _refuse_maps(info: Info, maps: Sequence[_Map], size: tuple[int, int], shown:
             f"The output {quoted(best.port.name)} is a measurement or a picture, not scores of classes: "
             f"{shown}. {INSTEAD}"
         )
-    if best.sides[0] > 1.4 * size[0]:
+    if best.sides[0] > 1.4 * size[0] and best.channels in (1, 3) and not best.port.end:
         raise ModelError(
             f"The output has more pixels than the input: a picture made larger, {shown}, not a map of "
             f"classes. {INSTEAD}"

@@ -230,3 +230,75 @@ def test_five_thousand_broken_files():
 def test_a_file_that_is_too_long_is_refused_unread():
     with pytest.raises(ModelError, match="at most 120 MB"):
         checkpoints.read(bytes(checkpoints.MOST_FILE + 1))
+
+
+@pytest.mark.parametrize("wrap", ["module.{}", "module.module.{}", "_orig_mod.module.{}", "net.{}",
+                                  "model._orig_mod.{}", "state_dict.model.network.{}", "ema_model.module.{}",
+                                  "student.{}", "backbone.{}", "model.encoder_decoder.{}"])  # fmt: skip
+def test_wrappers_names_come_off_wherever_they_stand(wrap, rgb):
+    """At the front, repeated, and inside, as torch.compile and FSDP put them before single parts."""
+    state = safetensors.torch.load(bundled("patches"))
+    inside = {k.replace("first.", "first._orig_mod.").replace("second.", "second.module."): v for k, v in state.items()}
+    model = built(safetensors.torch.save({wrap.format(k): v for k, v in inside.items()}), longest=64)
+    wanted = built(bundled("patches"), longest=64)
+    small = rgb[::3, ::3]
+    assert torch.equal(model.scores(model.encode(small)), wanted.scores(wanted.encode(small)))
+
+
+def recognised(state: dict[str, torch.Tensor]) -> architectures.Architecture:
+    return architectures.recognise(checkpoints.read(safetensors.torch.save(state)).shapes)
+
+
+def test_what_training_leaves_beside_a_network_is_dropped_with_a_note():
+    state = safetensors.torch.load(bundled("patches"))
+    beside = {"optimizer.state.0.exp_avg": torch.zeros(3), "n_averaged": torch.zeros(1), "criterion.weight":
+              torch.ones(8), "lr": torch.zeros(1), "scheduler.last": torch.zeros(1)}  # fmt: skip
+    for found in (recognised(state | beside), recognised({f"model.{k}": v for k, v in state.items()} | beside)):
+        assert found.name == "patches"
+        assert found.notes == ("5 other tensors of the file, such as an optimiser's, are left out.",)
+    assert recognised(state).notes == ()
+    inside = {f"module.{k}": v for k, v in state.items()} | {"module.criterion.weight": torch.ones(8)}
+    assert len(recognised(inside).notes) == 1
+
+
+def test_of_two_networks_in_a_file_the_averaged_one_is_taken_and_said():
+    state = safetensors.torch.load(bundled("patches"))
+    plain = {f"model.{k}": v for k, v in state.items()}
+    averaged = {f"ema_model.module.{k}": v.clone() for k, v in state.items()}
+    found = recognised(plain | averaged)
+    assert found.keys["first.bias"] == "ema_model.module.first.bias"
+    assert "holds 2 networks: the one under ema_model" in found.notes[0]
+    taught = {f"{who}.{k}": v.clone() for k, v in state.items() for who in ("teacher", "student")}
+    assert recognised(taught).keys["first.bias"] == "student.first.bias"
+
+
+@torch.inference_mode()
+def test_a_head_of_one_channel_is_the_second_of_two_classes(rgb):
+    torch.manual_seed(0)
+    net = published.empty("lraspp_mobilenet_v3_large", 1).eval()
+    data = safetensors.torch.save(dict(net.state_dict()))
+    found = recognised(dict(net.state_dict()))
+    assert (found.classes, found.one, len(found.notes)) == (2, True, 1)
+    model = built(data, longest=96)
+    assert model.card.classes == ("background", "object")
+    logits = model.encode(rgb).logits
+    assert float(logits[:, 0].abs().max()) == 0
+    x = torch.nn.functional.interpolate(torch.tensor(rgb).permute(2, 0, 1)[None] / 255, model.working_size(rgb),
+                                        mode="bilinear", antialias=True)  # fmt: skip
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    wanted = net.classifier(net.backbone((x - mean) / std))
+    assert torch.allclose(logits[:, 1:], wanted, atol=1e-3 * float(wanted.abs().max()))
+
+
+def test_classes_named_in_the_file_are_taken():
+    net = published.empty("lraspp_mobilenet_v3_large", 3)
+    weights = checkpoints.read(safetensors.torch.save(dict(net.state_dict()), {"classes": '["a", "b", "c"]'}))
+    assert architectures.guess(architectures.recognise(weights.shapes), weights).classes == ("a", "b", "c")
+
+
+def test_a_sentence_quotes_little_of_a_file():
+    long = {f"{'Q' * 300}{i}.weight": torch.zeros(2) for i in range(9)}
+    for state in (long, safetensors.torch.load(bundled("patches")) | long):
+        with pytest.raises(ModelError) as caught:
+            recognised(state)
+        assert str(caught.value).count("Q") <= 80
