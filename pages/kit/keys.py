@@ -50,7 +50,16 @@ FORMER: Mapping[str, tuple[str, ...]] = {  # names in old links to these pages t
     "compare": ("numbers",),
     "probe": ("variant",),
 }
-_PAGE = "keys_page"  # in the session: the page that ran last
+# Pages of the bench work on one network: page -> its control for it. Chosen on one of them, it is chosen on all.
+BENCH: Mapping[str, str] = {
+    "truth": "model",
+    "probe": "model",
+    "layers": "model",
+    "many": "many_model",
+    "compare": "a",
+}
+
+_PAGE, _BENCH = "keys_page", "keys_bench"  # in the session: the page that ran last, the network that the bench works on
 
 
 class Linked(TypedDict):
@@ -83,23 +92,35 @@ def linked(page: PageInfo | None, name: str) -> Linked:
 
 def enter(page: str) -> None:
     """Before the page of this address runs for the first time: read an old link by the names that its controls have
-    now, and let no control take a parameter without a value for no choice at all."""
-    if st.session_state.get(_PAGE) == page:
+    now, let no control take a parameter without a value for no choice at all, and bring the bench's network along."""
+    before = st.session_state.get(_PAGE)
+    if before == page:
         return
     st.session_state[_PAGE] = page
     context = get_script_run_ctx()
     with context.session_state.query_params() as address:
         if context.is_history_navigation:  # Streamlit took away what the page that was left calls by the same name
-            address.from_dict(parse_qs(context.query_string, keep_blank_values=True))
-            address.set_initial_query_params_from_current()
-        former = [name for name in FORMER.get(page, ()) if name in address]
-        for name in former:
-            address[f"{page}_{name}"] = address[name]
-            address.remove_param(name)
+            for name, values in parse_qs(context.query_string, keep_blank_values=True).items():
+                if name not in address:
+                    address.set_corrected_value(name, values, "string_array_value")
+        for name in FORMER.get(page, ()):
+            if name in address:
+                address[f"{page}_{name}"] = address[name]
+                address.remove_param(name)
         empty = {name: address.get_all(name) for name in address if not any(address.get_all(name))}
         for name in empty:
             address.discard_param_no_forward_msg(name)
-        if former or empty:
-            address.set_initial_query_params_from_current()  # from it controls take their first values
+        network = _network(before, page)
+        if network and BENCH[page] not in address and not context.is_history_navigation:
+            st.session_state[BENCH[page]] = network
+            address.set_corrected_value(BENCH[page], network, "string_value")
+        address.set_initial_query_params_from_current()  # from it controls take their first values
         for name, nothing in empty.items():  # a page may say what is wrong with it
             address.set_with_no_forward_msg(name, nothing)
+
+
+def _network(before: str | None, page: str) -> str | None:
+    """The network that the bench works on, where `page` is one of the bench; chosen on the page before, if that is."""
+    if before in BENCH:
+        st.session_state[_BENCH] = st.session_state.get(BENCH[before])
+    return st.session_state.get(_BENCH) if page in BENCH else None

@@ -26,7 +26,7 @@ from engine.runs import Tell
 from engine.segmentation.scoring import with_truth
 from engine.trace import Trace
 from pages.kit import owned, picker, queue, sessions, truths
-from pages.kit.keys import linked
+from pages.kit.keys import key, linked
 from pages.kit.picker import Chosen
 from pages.kit.rooms import PageInfo
 
@@ -171,6 +171,8 @@ def ask(choices: Sequence[str], page: PageInfo | None = None) -> str:
     """
     if len(choices) == 1:
         return choices[0]
+    if st.session_state.get(key(page, "model")) not in (None, *choices):
+        del st.session_state[key(page, "model")]  # of a page that knows others, or gone since
     name = st.selectbox("Model", choices, **linked(page, "model"), filter_mode=None,
                         help="By the names that the command line and notebooks use.")  # fmt: skip
     if here(name):
