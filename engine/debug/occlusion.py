@@ -10,12 +10,16 @@ The picture is divided evenly into rows x columns cells of about `step` pixels; 
 its middle in the middle of each (`engine.debug.probe.Patch`). Sides and places are pixels of the picture; the network
 may be shown a smaller working copy, in which they are scaled and rounded. A drop is the probability without the square
 minus that with it: positive where hiding costs. The model's face takes one picture at a time, so each cell costs a run.
+
+A map of many cells is made from coarse to fine: first every b-th row and column, b a power of two, then every b/2-th,
+and so on, none twice. Until all are known a cell shows the value of the nearest one of the last complete level.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -30,6 +34,7 @@ from engine.trace import Layer, Step, Table, Trace
 
 CELLS = 4096  # of a map at most
 TOP = 8  # rows of the table
+FIRST = 64  # runs of the coarsest level at most
 
 
 class OcclusionError(ValueError):
@@ -68,7 +73,8 @@ class Occlusion:
     """A sensitivity map, whole or under way.
 
     drop: (rows, columns) float32, nan where it is not known yet. before: the probability without the square.
-    seen: width and height of the working copy. done: squares so far, of `drop.size`.
+    seen: width and height of the working copy. done: squares so far, of `drop.size`. block: every which row and column
+    is known at least, 0 while even the coarsest level is not complete, 1 once all are.
     """
 
     rgb: np.ndarray
@@ -78,6 +84,17 @@ class Occlusion:
     drop: np.ndarray
     seen: tuple[int, int]
     done: int
+    block: int = 1
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(rows, columns) float32: `drop`, and until all is known the nearest value of the last complete level."""
+        if self.block < 2:
+            return self.drop
+        first = _coarsest(*self.drop.shape)
+        known = [np.array(_known(length, self.block, first)) for length in self.drop.shape]
+        near = [at[np.abs(np.arange(n)[:, None] - at).argmin(1)] for n, at in zip(self.drop.shape, known, strict=True)]
+        return self.drop[np.ix_(*near)]
 
     def middle(self, row: int, column: int) -> tuple[float, float]:
         """(x, y) of the middle of a cell, in pixels of the picture."""
@@ -93,7 +110,7 @@ class Occlusion:
 
 def occlude(model: Any, rgb: np.ndarray, target: Target, sliding: Sliding = Sliding(),
             variant: str | None = None) -> Iterator[Occlusion]:  # fmt: skip
-    """The map after each square, row by row; the last one is whole.
+    """The map after each square, from coarse to fine, each level row by row; the last one is whole.
 
     rgb: (H, W, 3) uint8. variant: one of `model.scored`, None means `model.usual`. Raises OcclusionError.
     """
@@ -103,16 +120,53 @@ def occlude(model: Any, rgb: np.ndarray, target: Target, sliding: Sliding = Slid
     first = answer(model, copy, variant)
     region = _region(first, target, scale)
     before, side = _score(first, target.k, region), max(1, round(sliding.side * scale))
-    found = Occlusion(rgb, target, sliding, before, np.full((rows, columns), np.nan, np.float32), copy.shape[1::-1], 0)
-    drop, light = found.drop, grey(copy)
-    for done in range(drop.size):
-        row, column = divmod(done, columns)
+    drop, light = np.full((rows, columns), np.nan, np.float32), grey(copy)
+    found = Occlusion(rgb, target, sliding, before, drop, copy.shape[1::-1], 0, 0)
+    order = visits(rows, columns)
+    for done, (row, column, level) in enumerate(order, 1):
         x, y = (int(at * scale) for at in found.middle(row, column))
         hidden = copy.copy()
         hidden[Patch(side, x, y).area()] = light
         drop = drop.copy()
         drop[row, column] = before - _score(answer(model, hidden, variant), target.k, region)
-        yield Occlusion(rgb, target, sliding, before, drop, found.seen, done + 1)
+        over = done == len(order) or order[done][2] != level
+        found = Occlusion(rgb, target, sliding, before, drop, found.seen, done, level if over else found.block)
+        yield found
+
+
+def visits(rows: int, columns: int) -> list[tuple[int, int, int]]:
+    """(row, column, block) of each cell in the order in which they are made, block that of its level."""
+    first = block = _coarsest(rows, columns)
+    order: dict[tuple[int, int], int] = {}
+    while block:
+        for row in _known(rows, block, first):
+            for column in _known(columns, block, first):
+                order.setdefault((row, column), block)
+        block //= 2
+    return [(*cell, block) for cell, block in order.items()]
+
+
+def _coarsest(rows: int, columns: int) -> int:
+    """The block of the first level: a power of two."""
+    block = 1
+    while -(-rows // block) * -(-columns // block) > FIRST:
+        block *= 2
+    return block
+
+
+def _known(length: int, block: int, first: int) -> range:
+    """Which of `length` rows or columns a level knows, those of coarser ones among them; first: the coarsest block."""
+    return range(min(first // 2, (length - 1) // 2) % block, length, block)
+
+
+def pace(model: Any, rgb: np.ndarray, longest: int | None = None, variant: str | None = None) -> float:
+    """Seconds that one run takes on this machine now, the better of two. longest: of the working copy."""
+    copy, seconds = working_copy(rgb, longest), []
+    for _ in range(2):
+        start = perf_counter()
+        answer(model, copy, variant)
+        seconds.append(perf_counter() - start)
+    return min(seconds)
 
 
 def working_copy(rgb: np.ndarray, longest: int | None) -> np.ndarray:
@@ -149,7 +203,7 @@ def trace(found: Occlusion, before: Answer) -> Trace:
     name = before.classes[found.target.k]
     photo = Layer("image", "picture", found.rgb)
     bound = max(float(np.nanmax(np.abs(found.drop))), 1e-6)
-    heat = Layer("heat", f"drop of p({name})", found.drop, range=(-bound, bound), unit="probability")
+    heat = Layer("heat", f"drop of p({name})", found.shown, range=(-bound, bound), unit="probability")
     where = Layer("boxes", "costs most", _boxes(found), attributes={"on": 1})
     steps = (
         Step("Image", f"{found.rgb.shape[1]} x {found.rgb.shape[0]} pixels.", (photo,)),
@@ -164,8 +218,9 @@ def _words(found: Occlusion, name: str) -> str:
     pixel, (rows, columns), (w, h) = found.target.pixel, found.drop.shape, found.seen
     of = f"at ({pixel[0]:.0f}, {pixel[1]:.0f})" if pixel else "over its region"
     best = f"most {float(np.nanmax(found.drop)):.3f}" if found.top else "nowhere"
+    part = f"{found.done} of " if found.done < found.drop.size else ""
     return (f"Orange: hiding this costs {name}, {best}; blue: hiding it helps. p({name}) {of} is {found.before:.3f}; "
-            f"{columns} x {rows} squares of {found.sliding.side} px on a copy of {w} x {h} pixels.")  # fmt: skip
+            f"{part}{columns} x {rows} squares of {found.sliding.side} px on a copy of {w} x {h} pixels.")  # fmt: skip
 
 
 def _boxes(found: Occlusion) -> np.ndarray:

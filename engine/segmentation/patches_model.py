@@ -195,6 +195,12 @@ class PatchesModel(Labelling):
             yield report
 
     @torch.inference_mode()
+    def pace(self, encoding: Encoding, window: int = USUAL) -> float:
+        """Seconds that one patch takes on this machine now; see `patchwise.pace`."""
+        with self.autocast():
+            return patchwise.pace(self.network, self.input(encoding), window)
+
+    @torch.inference_mode()
     def stitched(self, encoding: Encoding, window: int = USUAL) -> Stitched:
         """Shift and stitch over the whole picture, done once for each window and kept with the encoding."""
         if window not in encoding.stitched:

@@ -115,6 +115,15 @@ def compare(network: Patches, x: Tensor, window: int, crop: tuple[int, int, int,
         done += len(found[0])
 
 
+def pace(network: Patches, x: Tensor, window: int) -> float:
+    """Seconds that one patch takes in the smallest of `batches`, so that no other should take longer: after a first
+    try that warms up, the time of a second."""
+    n = min(batches(window))
+    some = torch.zeros(n, 2, dtype=torch.long, device=x.device)
+    classify(network, x, window, some)
+    return _seconds(lambda: classify(network, x, window, some), x) / n
+
+
 def _seconds(work: Callable[[], object], x: Tensor) -> float:
     """How long `work` takes on the device of `x`."""
     wait = torch.cuda.synchronize if x.is_cuda else lambda: None

@@ -5,6 +5,7 @@ import streamlit as st
 from engine.debug import probe_steps
 from engine.debug.probe import Patch
 from engine.debug.probe_changes import Change, changes
+from engine.wording import apart
 from pages.debug import probe_curve, probe_occlusion
 from pages.debug import probe_panels as panels
 from pages.debug import probe_state as state
@@ -66,7 +67,8 @@ def take_pick(chosen: Chosen, before) -> None:
     if place is not None:
         st.session_state[_PICK] = n, None
         h, w = before.labels.shape
-        st.session_state[CLASS] = before.classes[before.labels[min(int(place[1]), h - 1), min(int(place[0]), w - 1)]]
+        watched = before.labels[min(int(place[1]), h - 1), min(int(place[0]), w - 1)]
+        st.session_state[CLASS] = apart(before.classes)[watched]
 
 
 def explain(model, chosen: Chosen, change: Change, truth) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.debug.answers import Answer
 from engine.debug.probe import PROBES, Blur, Patch, Probe
+from engine.wording import apart
 from pages.debug import probe_state as state
 from pages.kit.keys import linked
 from pages.kit.picker import Chosen
@@ -50,12 +51,13 @@ def ask_probe(chosen: Chosen) -> Probe:
 
 def ask_class(before: Answer) -> int:
     """The class whose probability is watched; of a new picture the one that has most of it."""
-    options = (_MOST, *before.classes)
+    names = apart(before.classes)
+    options = (_MOST, *names)
     if st.session_state.get(CLASS) not in (None, *options):
         del st.session_state[CLASS]  # another model's
     name = st.selectbox("Watched class", options, **linked(PROBE, CLASS),
                         help="Click a pixel of the picture to watch its class there.")  # fmt: skip
-    return largest(before) if name == _MOST else before.classes.index(name)
+    return largest(before) if name == _MOST else names.index(name)
 
 
 def largest(before: Answer) -> int:

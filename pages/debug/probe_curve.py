@@ -11,6 +11,8 @@ from engine.debug.answers import Answer
 from engine.debug.probe import Probe
 from engine.debug.probe_changes import Point, curve
 from engine.runs import Job
+from engine.wording import duration, many
+from pages.debug.probe_occlusion import pace
 from pages.kit import charts, queue
 from pages.kit.picker import Chosen
 
@@ -33,6 +35,9 @@ def panel(model: Any, chosen: Chosen, before: Answer, probe: Probe, truth: np.nd
     place = (probe.x, probe.y) if hasattr(probe, "x") else ()
     judged = None if truth is None else hash(truth.tobytes())
     owner = (model.card.name, chosen.key, before.variant, probe.name, place, judged)
+    runs = len(probe.grid)
+    each = pace(model, chosen, before.variant, None)
+    st.text(f"{many(runs, 'run')} of the model, about {duration(runs * each)}.")
     points = queue.task(KEY, owner, f"Ask at {len(probe.grid)} strengths", work)
     if points:
         show(points, probe)

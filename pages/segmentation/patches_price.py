@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import monotonic
 
+import numpy as np
 import streamlit as st
 
 from engine.segmentation.patches_model import SIDE, Encoding, PatchesModel
 from engine.segmentation.patchwise import BATCHES, Comparison
+from engine.wording import duration, many
+from pages.kit.keeping import once
 from pages.kit.keys import linked
 from pages.kit.rooms import PATCHES
 
@@ -36,6 +39,10 @@ def _price(model: PatchesModel, encoding: Encoding, x: float, y: float, window: 
         if RUNNING in session and st.button("Stop", icon=":material/stop:", key="price_stop"):
             del session[RUNNING]
             st.rerun(scope="fragment")
+    if RUNNING not in session:
+        patches = int(np.prod(np.minimum(side, encoding.seen.shape[:2])))
+        each = once("patches_pace", (key, window), lambda: model.pace(encoding, window), "Timing one patch ...")
+        st.caption(f"{many(patches, 'patch', 'patches')}: at most about {duration(patches * each)}.")
     if RUNNING in session:
         _progress(runs.get(window))
         for report in _for_a_while(session[RUNNING]):

@@ -112,3 +112,43 @@ def test_a_real_model(model, rgb):
     assert found.drop.shape == (2, 3)
     assert np.isfinite(found.drop).all()
     assert np.abs(found.drop).max() > 0
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 4), (8, 8), (9, 8), (1, 4000), (60, 63), (5, 700)])
+def test_each_cell_is_made_once_and_the_coarsest_first(rows, columns):
+    order = occlusion.visits(rows, columns)
+    assert sorted((r, c) for r, c, _ in order) == [(r, c) for r in range(rows) for c in range(columns)]
+    blocks = [block for *_, block in order]
+    assert blocks == sorted(blocks, reverse=True)
+    assert blocks[-1] == 1
+    assert blocks.count(blocks[0]) <= occlusion.FIRST
+    assert rows * columns > occlusion.FIRST or blocks[0] == 1
+
+
+def test_a_map_of_many_places_gets_finer(rgb):
+    """Each level shows the whole picture, and the last one is what one pass row by row gives."""
+    steps = list(occlude(Looks(), rgb, Target(1), Sliding(16, 8, None)))
+    assert [s.done for s in steps] == list(range(1, 193))
+    blocks = [s.block for s in steps]
+    assert blocks == [0] * 47 + [2] * 144 + [1]
+    coarse, last = steps[47], steps[-1]
+    assert np.isnan(coarse.drop).sum() == 144
+    assert np.isfinite(coarse.shown).all()
+    assert coarse.shown.shape == last.drop.shape == (12, 16)
+    assert np.array_equal(last.shown, last.drop)
+    known = ~np.isnan(coarse.drop)
+    assert np.array_equal(coarse.drop[known], last.drop[known])
+    sentence = occlusion.trace(coarse, answer(Looks(), rgb)).steps[-1].sentence
+    assert "48 of 16 x 12 squares" in sentence
+
+
+def test_the_pace_is_that_of_a_run_on_the_working_copy(rgb):
+    class Counting(Toy):
+        sizes: list = []  # noqa: RUF012
+
+        def scores(self, encoding, variant=None):
+            self.sizes.append(encoding.rgb.shape[:2])
+            return super().scores(encoding, variant)
+
+    assert occlusion.pace(Counting(), rgb, 64) > 0
+    assert Counting.sizes == [(48, 64)] * 2

@@ -147,7 +147,53 @@ def test_the_occlusion_map_is_made_and_its_best_place_taken(page):
     assert "_128" in str(page.query_params["patch"])
 
 
+def test_long_work_says_how_long_and_what_comes_first(page, monkeypatch):
+    """3,750 runs of half a second: half an hour, so a coarse map comes first and stays when the rest is given up."""
+    from engine.debug import occlusion
+
+    monkeypatch.setattr(occlusion, "pace", lambda *args: 0.5)
+    page.query_params.update({"side": "8", "step": "8", "copy": "160 px"})
+    page.run()
+    open_tab(page, "Occlusion map")
+    said = next(t.value for t in page.text if "runs of the model" in t.value)
+    runs = int(said.split(" places: ")[1].split(" runs")[0].replace(",", ""))
+    assert runs > 200
+    assert f"about {runs / 2 / 60:.0f} min" in said
+    coarse = next(c.value for c in page.caption if "coarse map" in c.value)
+    first = int(coarse.split("coarse map of ")[1].split()[0])
+    assert first <= occlusion.FIRST
+    assert f"after about {round(first / 2)} s" in coarse
+    page.button(key="occlusion_start").click().run()
+    until(page, lambda app: any(b.key == "occlusion_take" for b in app.button))
+    page.button(key="occlusion_cancel").click().run()
+    until(page, lambda app: any(b.key == "occlusion_start" for b in app.button))
+    assert any(b.key == "occlusion_take" for b in page.button), "the coarse map stays"
+    assert not page.exception
+
+
 def test_the_code_that_ran(page):
     page.run()
     open_tab(page, "Code that ran")
     assert any("gaussian_filter" in c.value for c in page.code)
+
+
+def test_classes_that_read_alike_are_watched_by_their_place(page, monkeypatch):
+    """Two classes of one name: the watched probability is the second's where the second is chosen."""
+    from dataclasses import replace
+
+    from pages.debug import probe_state
+
+    asked = probe_state.answers
+
+    def twice(*args):
+        before, after, probed = asked(*args)
+        names = ("thing",) * 2 + before.classes[2:]
+        return replace(before, classes=names), replace(after, classes=names), probed
+
+    monkeypatch.setattr(probe_state, "answers", twice)
+    page.run()
+    box = page.selectbox(key="watch")
+    assert box.options[1:3] == ["thing (1)", "thing (2)"]
+    seen = [float(page.selectbox(key="watch").select(name).run().metric[1].value) for name in box.options[1:3]]
+    assert not page.exception
+    assert seen[0] != seen[1]

@@ -241,3 +241,10 @@ def test_a_run_goes_on_in_pieces(patches, rgb, monkeypatch):
                                                 (7200, "2.0 h"), (86400, "24.0 h")])  # fmt: skip
 def test_times_have_a_fitting_unit(seconds, words):
     assert price.in_words(seconds) == words
+
+
+def test_the_price_says_how_long_it_may_take_before_it_starts(monkeypatch):
+    monkeypatch.setattr(PatchesModel, "pace", lambda *args: 0.5)
+    page = visit(PATCHES, image="landscape", crop="64").run()
+    pages.open_tab(page, controls.KEY, "Same answer, other price")
+    assert any("4,096 patches: at most about 34 min." in c.value for c in page.caption)
