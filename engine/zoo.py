@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import safetensors.torch
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.cards import ASSETS, Card, ModelError
+
+if TYPE_CHECKING:  # torch takes seconds to import: what asks for names and cards alone does without
+    from torch import Tensor, nn
 
 # engine.spatial.distortions.TASKS and engine.train.digits.KINDS, here by name alone: this file imports no model
 _DIGITS = [f"digits-{task}-{kind}" for task in ("r", "rts", "p", "e", "tc")
@@ -52,6 +51,8 @@ def names() -> tuple[str, ...]:
 
 def load(name: str, device: str = "cpu") -> Any:
     """The model called `name`, ready to trace on `device`; loaded once for each device. Raises ModelError."""
+    import torch
+
     return _load(name, str(torch.device(device)))
 
 
@@ -91,6 +92,8 @@ def weights_path(name: str) -> Path:
 
 def read_weights(card: Card) -> dict[str, Tensor]:
     """The bundled tensors of `card` as float32, after its SHA-256 was checked. Raises ModelError."""
+    import safetensors.torch
+
     path = weights_path(card.name)
     if not path.exists():
         raise ModelError(f"The weights of {card.name} are missing: {path.name} is not in {path.parent}.")
@@ -116,6 +119,8 @@ def write_weights(name: str, model: nn.Module, beside: Mapping[str, Tensor] = Ma
 
     Returns the file's SHA-256.
     """
+    import safetensors.torch
+
     path = weights_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {**model.state_dict(), **beside}
