@@ -55,9 +55,10 @@ class Truth:
     """A ground truth, and what must be known of it.
 
     labels: (H, W) uint8, 255 = void. how: what it was read by, a sentence. notes: sentences that must stand beside its
-    figures. question: "" or a sentence that asks. reading, mapping: of a mask, what was taken, and a class index or
-    VOID for each of its entries. better: the reading that answers the question, if one is known. turn: whether the
-    question is answered by turning the mask like the picture (`masks.read`).
+    figures, first those on how it was read, which are `told`. question: "" or a sentence that asks. reading, mapping:
+    of a mask, what was taken, and a class index or VOID for each of its entries. better: the reading that answers the
+    question, if one is known. turn: whether the question is answered by turning the mask like the picture
+    (`masks.read`).
     """
 
     labels: Labels
@@ -68,6 +69,7 @@ class Truth:
     mapping: tuple[int, ...] = ()
     better: Reading | None = None
     turn: bool = False
+    told: tuple[str, ...] = ()
 
 
 def ground(data: bytes, name: str, shown: Size, original: Size, classes: Sequence[str], colours: np.ndarray,
@@ -86,8 +88,8 @@ def ground(data: bytes, name: str, shown: Size, original: Size, classes: Sequenc
         except ShapeError as error:
             raise MaskError(str(error)) from None
         mapping = found.guess(classes)
-        labels = found.labels(mapping, classes)
-        return Truth(labels, "Made of shapes.", found.remarks(mapping, classes) + remarks(labels, classes, answer))
+        labels, told = found.labels(mapping, classes), found.remarks(mapping, classes)
+        return Truth(labels, "Made of shapes.", told + remarks(labels, classes, answer), told=told)
     mask = masks.read(data, shown, original, orientation, turned)
     return judge(mask, classes, colours, reading, answer)
 
@@ -121,14 +123,15 @@ def judge(mask: Mask, classes: Sequence[str], colours: np.ndarray, reading: Read
     if answer is not None:
         proposed, sentence = _check(mask, mapping, classes, colours, answer)
         if proposed is not None:
-            question, better = sentence, proposed
+            question, better = f"{'' if chosen else _unknown(mask.entries, classes, None)} {sentence}".strip(), proposed
         elif mask.turnable and (turn := _turns(mask, labels, answer)):
             question = (f"The photo carries an orientation ({mask.orientation}), and the mask fits the model's answer "
                         "better when it is turned like the photo. Was it drawn over the photo as the sensor saw "
                         "it?")  # fmt: skip
     how = f"Read by: {chosen.name}." if chosen else "Nothing is known of these values."
-    notes = mask.notes + _entries_without(mask.entries, mapping) + remarks(labels, classes, answer)
-    return Truth(labels, how, notes, question, chosen, mapping, better, turn)
+    told = mask.notes + _entries_without(mask.entries, mapping)
+    notes = told + remarks(labels, classes, answer)
+    return Truth(labels, how, notes, question, chosen, mapping, better, turn, told)
 
 
 def remarks(labels: Labels, classes: Sequence[str], answer: Labels | None = None) -> tuple[str, ...]:
@@ -202,7 +205,7 @@ def _guess(entries: Entries, classes: Sequence[str], colours: np.ndarray) -> tup
                         "their order. Is that right?"), None  # fmt: skip
     known = [reading for reading in READINGS.values() if reading in whole and (reading != TWO or len(classes) == 2)]
     better = max(known, key=lambda reading: sum(k != VOID for k in meant[reading]), default=None)
-    return None, _unknown(entries, classes, better), better
+    return None, _unknown(entries, classes, better) + ("" if better else " Choose what its values stand for."), better
 
 
 def _chromatic(entries: Entries, meaning: Meaning) -> bool:
@@ -220,7 +223,7 @@ def _unknown(entries: Entries, classes: Sequence[str], better: Reading | None) -
     words = f"The mask holds {names}; the model has the classes 0 to {len(classes) - 1}, and 255 is void."
     if any(e.value is not None and e.value >= 1000 for e in strange):
         words += " Values from 1000 on look like instance ids, class * 1000 + instance."
-    return words + (f" Is it “{better.name}”?" if better else " Choose what its values stand for.")
+    return words + (f" Is it “{better.name}”?" if better else "")
 
 
 def _check(mask: Mask, mapping: Sequence[int], classes: Sequence[str], colours: np.ndarray,
@@ -246,22 +249,27 @@ def _check(mask: Mask, mapping: Sequence[int], classes: Sequence[str], colours: 
         found = {k for k, n in zip(meant, right(meant), strict=True) if n}
         return then >= max(FIT, now + BETTER) and len(found) > 1
 
+    def agrees(meant: Sequence[int | None]) -> bool:
+        """Whether the assignment is hardly better, where `meant` gives a class: a name explains, it does not."""
+        given = [k not in (None, VOID) for k in meant]
+        return right(meant).sum() >= right(assigned)[given].sum() - 0.1 * pixels[given].sum()
+
     assigned = _best_assignment(mask.entries, mapping, counts)
     meant = {reading: reading.of(mask.entries, classes, colours) for reading in READINGS.values()}
     known = [reading for reading in READINGS.values() if convinces(meant[reading])]
     best = max(known, key=lambda reading: right(meant[reading]).sum(), default=None)
-    if best is not None and right(meant[best]).sum() >= right(assigned).sum() - 0.1 * pixels.sum():
+    if best is not None and agrees(meant[best]):
         now, then = fits(meant[best])
-        return best, (f"Read so, the mask agrees with the model's answer on {_percent(now)} of the pixels; read as "
-                      f"“{best.name}”, on {_percent(then)}. Is it meant so?")  # fmt: skip
+        return best, (f"Read as “{best.name}” the mask agrees with the model's answer on {_percent(then)} of the pixels, "
+                      f"and as it is read now on {_percent(now)}. Is it meant so?")  # fmt: skip
     if convinces(assigned):
         now, then = fits(assigned)
         table = {e.name: k for e, k in zip(mask.entries, assigned, strict=True)}
         words = _listed([f"{e.name} as {_quoted(classes[k])}" for e, k in zip(mask.entries, assigned, strict=True)
                          if k != VOID])  # fmt: skip
         return by_hand("As the model's answer suggests", table), (
-            f"Read so, the mask agrees with the model's answer on {_percent(now)} of the pixels; with {words} it would "
-            f"be {_percent(then)}. Do its values stand for other classes?")  # fmt: skip
+            f"As it is read now the mask agrees with the model's answer on {_percent(now)} of the pixels; with {words} "
+            f"it would be {_percent(then)}. Do its values stand for other classes?")  # fmt: skip
     return None, ""
 
 

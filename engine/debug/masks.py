@@ -103,12 +103,17 @@ def _read(image: Image.Image, name: str, data: bytes, shown: Size, original: Siz
         mask = _by_value(values, image.getpalette("RGB") if image.mode == "P" else None)
     if orientation not in range(2, 9):
         return mask
-    note = f"The photo carries an orientation ({orientation}): the mask is taken as upright."
     if turn:
-        mask = replace(mask, values=upright(mask.values, orientation))
-        note = f"The mask lay as the sensor saw the photo and was turned like the photo (orientation {orientation})."
-    notes = (note,) if turn or len(ways) > 1 else ()
-    return replace(mask, notes=notes, orientation=orientation, turned=turn, turnable=len(ways) > 1 and not turn)
+        return turn_like_photo(replace(mask, orientation=orientation))
+    note = f"The photo carries an orientation ({orientation}): the mask is taken as upright."
+    return replace(mask, orientation=orientation, turnable=len(ways) > 1, notes=(note,) if len(ways) > 1 else ())
+
+
+def turn_like_photo(mask: Mask) -> Mask:
+    """A mask that lies as the sensor saw the photo, set upright."""
+    note = f"The mask lay as the sensor saw the photo and was turned like the photo (orientation {mask.orientation})."
+    values = upright(mask.values, mask.orientation)
+    return replace(mask, values=values, notes=(note,), turned=True, turnable=False)
 
 
 def upright(values: np.ndarray, orientation: int) -> np.ndarray:

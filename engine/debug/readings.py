@@ -43,9 +43,10 @@ class Reading:
     rule: Rule = field(repr=False, compare=False)
 
     def of(self, entries: Entries, classes: Sequence[str], colours: np.ndarray) -> Meaning:
-        """A class index or VOID for each entry, None where this reading knows nothing of it; clear pixels are void."""
+        """A class index or VOID for each entry, None where this reading knows nothing of it; clear pixels are void
+        where it does not."""
         found = self.rule(entries, classes, colours)
-        return tuple(VOID if _clear(entry) else k for entry, k in zip(entries, found, strict=True))
+        return tuple(VOID if k is None and _clear(entry) else k for entry, k in zip(entries, found, strict=True))
 
 
 def by_hand(name: str, mapping: Mapping[str, int]) -> Reading:

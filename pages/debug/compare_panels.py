@@ -12,11 +12,12 @@ import streamlit as st
 from engine.debug import compare as engine
 from engine.debug import compare_steps
 from engine.debug.compare import OUTCOMES, Judged
+from engine.debug.ground import remarks
 from engine.segmentation.scoring import Scored, score
 from pages.debug.compare_sides import Found, Side, answers
 from pages.kit import charts
 from pages.kit.page import code
-from pages.kit.panels import SCORED
+from pages.kit.panels import SCORED, noted
 from pages.kit.rooms import ROOT, TRUTH
 
 A_COLOUR, B_COLOUR = "#2166ac", "#d95f02"  # as the signed scale of the viewer
@@ -50,6 +51,7 @@ def against_truth(found: Found) -> None:
     left, right = st.columns([1.25, 1.3], gap="small")
     with left:
         figures(judged.scored)
+        noted(remarks(judged.truth, classes))
     right.plotly_chart(change(judged, classes), key="compare_change", alt="Change of IoU of each class from A to B")
     share = (100 * judged.counts / judged.counts.sum(1, keepdims=True).clip(1)).round(1)
     by_class = dict(zip((f"{name}, %" for name in OUTCOMES), share.T, strict=True))

@@ -7,6 +7,7 @@ import streamlit as st
 
 from engine.debug import verdict_steps as steps
 from engine.debug.answers import Answer
+from engine.debug.ground import remarks
 from engine.debug.verdict import Verdict, verdict
 from engine.debug.verdict_steps import Focus
 from engine.trace import Trace
@@ -17,9 +18,10 @@ from pages.debug.truth_draw import ask_start, board, take_drawing
 from pages.debug.truth_export import offers
 from pages.debug.truth_focus import ask_focus, take_row
 from pages.debug.truth_state import DRAW, KEY, UPLOAD, desk
-from pages.kit import models
+from pages.kit import models, truths
 from pages.kit.keeping import once
 from pages.kit.page import Frame, export, frame, tabs, title
+from pages.kit.panels import noted
 from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import TRUTH
 from pages.kit.viewer import viewer, viewer_panel
@@ -41,7 +43,7 @@ def look(chosen: Chosen) -> None:
     take_drawing(chosen, classes)
     with controls:
         if source == UPLOAD:
-            ask_mask(chosen, classes, answer.colours)
+            ask_mask(chosen, answer)
         truth = models.truth(chosen, model.card)
         if source == DRAW:
             ask_start(chosen, answer, truth)
@@ -59,6 +61,7 @@ def look(chosen: Chosen) -> None:
     trace = steps.with_verdict(steps.labelled(answer, found), answer, truth, found, models.band(truth), focus)
     show(page, chosen, model.card, answer, trace, source, offers(answer, truth, found))
     with page.picture:
+        noted((*truths.notes(chosen.key, classes), *remarks(truth, classes, answer.labels)))
         explain(chosen, answer, found, focus, trace)
 
 

@@ -82,6 +82,7 @@ def _begin_with(chosen: Chosen, classes: Classes, labels: np.ndarray) -> None:
 def _begin(chosen: Chosen, classes: Classes, drawing: Drawing) -> None:
     """Let the drawing begin with another one, which is the truth from now on."""
     kept = desk(chosen)
+    kept.remember(chosen.key, classes, kept.upload)
     kept.start[classes], kept.upload = drawing, None
     truths.keep(chosen.key, classes, rasterise(drawing))
 

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from engine.debug.ground import Truth, judge
-from engine.debug.masks import Mask
+from engine.debug.ground import READINGS, Reading, Truth, judge
+from engine.debug.masks import Mask, turn_like_photo
 from engine.debug.polygons import Drawing
 from pages.kit import truths
 from pages.kit.picker import Chosen
@@ -19,33 +19,58 @@ from pages.kit.viewer import Box
 KEY = "truth"
 SOURCE = "truth_source"  # its name in the URL
 JUDGE, UPLOAD, DRAW = "Judge", "Upload", "Draw"
+GUESS = "Best guess"  # the name of no reading
+UNDOS = 8  # truths that can be taken back
 
 Classes = tuple[str, ...]
 
 
 @dataclass(eq=False)
 class Upload:
-    """A mask that was uploaded for a picture, and what its entries stand for in each set of classes."""
+    """A mask that was uploaded for a picture, and how it is read.
+
+    read_by: name of the reading for each set of classes, `GUESS` at first; one of `readings`. turned: like the photo.
+    by_hand: what was changed in a reading entry by entry. taken: the classes in which it is the truth by now. before:
+    the upload whose place it took.
+    """
 
     mask: Mask
-    guesses: dict[Classes, Truth] = field(default_factory=dict)
-    mappings: dict[Classes, list[int]] = field(default_factory=dict)
+    before: Upload | None = None
+    readings: dict[str, Reading] = field(default_factory=lambda: dict(READINGS))
+    read_by: dict[Classes, str] = field(default_factory=dict)
+    turned: bool = False
+    by_hand: dict[tuple[Classes, str], tuple[int, ...]] = field(default_factory=dict)
+    taken: set[Classes] = field(default_factory=set)
 
-    def mapping(self, classes: Classes, colours: np.ndarray) -> list[int]:
-        """A class index or VOID for each entry: guessed at first, then as the visitor left it."""
-        if classes not in self.mappings:
-            self.guesses[classes] = judge(self.mask, classes, colours)
-            self.mappings[classes] = list(self.guesses[classes].mapping)
-        return self.mappings[classes]
+    def use(self, classes: Classes, reading: Reading) -> None:
+        """Read the mask so, in these classes."""
+        self.readings[reading.name] = reading
+        self.read_by[classes] = reading.name
+
+    def turn(self) -> None:
+        """Turn the mask like the photo, or back."""
+        self.turned = not self.turned
+
+    def truth(self, classes: Classes, colours: np.ndarray, answer: np.ndarray | None = None,
+              mine: Reading | None = None) -> Truth:  # fmt: skip
+        """What the mask says in these classes. answer: the model's labels (H, W), to check the reading by. mine: what
+        the visitor changed by hand."""
+        mask = turn_like_photo(self.mask) if self.turned else self.mask
+        reading = mine or self.readings.get(self.read_by.get(classes, GUESS))
+        return judge(mask, classes, colours, reading, answer)
+
+
+Former = tuple[np.ndarray | None, tuple[str, ...], Upload | None, Drawing | None]
 
 
 @dataclass(eq=False)
 class Desk:
-    """The visit's work on one picture. former: what was dropped, by classes. drawn: n of the drawing that was taken
-    last. start: what the drawing begins with, and n of it. turn: makes widgets fresh."""
+    """The visit's work on one picture. former: what was dropped or replaced, by classes, the last one last. drawn: n of
+    the drawing that was taken last. start: what the drawing begins with. turn: makes widgets fresh."""
 
     upload: Upload | None = None
-    former: dict[Classes, tuple[np.ndarray, Upload | None]] = field(default_factory=dict)
+    labelmap: Reading | None = None
+    former: dict[Classes, list[Former]] = field(default_factory=dict)
     drawn: dict[Classes, int] = field(default_factory=dict)
     start: dict[Classes, Drawing] = field(default_factory=dict)
     note: str = ""
@@ -57,16 +82,32 @@ class Desk:
     go: tuple[int, int] | None = None
     zoom: Box | None = None
 
+    def remember(self, key: str, classes: Classes, upload: Upload | None) -> None:
+        """Before another truth takes its place: `undo` brings the one that is known now back, or that there is none.
+
+        upload: the mask that it comes from, if any.
+        """
+        now = truths.get(key, classes), truths.notes(key, classes), upload, self.start.get(classes)
+        self.former.setdefault(classes, []).append(now)
+        del self.former[classes][:-UNDOS]
+
     def drop(self, key: str, classes: Classes) -> None:
         """Forget the visitor's truth; `undo` brings it back."""
-        self.former[classes] = (truths.get(key, classes), self.upload)
+        self.remember(key, classes, self.upload)
         self.upload, self.region, self.turn = None, None, self.turn + 1
         truths.drop(key, classes)
 
     def undo(self, key: str, classes: Classes) -> None:
-        """Take back what was dropped last."""
-        labels, self.upload = self.former.pop(classes)
-        truths.keep(key, classes, labels)
+        """Take back what was dropped or replaced last."""
+        labels, notes, self.upload, start = self.former[classes].pop()
+        self.region, self.turn = None, self.turn + 1
+        self.start.pop(classes, None)
+        if start is not None:
+            self.start[classes] = start
+        if labels is None:
+            truths.drop(key, classes)
+        else:
+            truths.keep(key, classes, labels, notes)
 
     def is_new(self, file: UploadedFile) -> bool:
         """True once for each uploaded file."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 
+from engine.debug.ground import remarks
 from engine.metrics import BAND
 from engine.segmentation.labelling import Reading
 from engine.segmentation.scoring import score
@@ -22,11 +23,20 @@ SHORT = {"pixel_accuracy": "pixel", "class_accuracy": "class", "mean_iou": "mean
          "boundary_accuracy": "near boundaries"}  # fmt: skip
 
 
+def noted(notes: Iterable[str]) -> None:
+    """What must be known of a truth before its figures are believed; plain text, for it names classes."""
+    lines = list(notes)
+    if lines:
+        st.text("\n".join(lines))
+
+
 @st.fragment
 def scored(labels: Callable[[], Mapping[str, np.ndarray]], truth: np.ndarray, classes: tuple[str, ...]) -> None:
     """Each variant's labels (H, W) against the ground truth (H, W) of this picture: figures, IoU, confusion matrix."""
     width = st.slider("Boundary width in pixels", 1, 20, int(BAND), **linked(None, "band"), width=320)
-    result = score(truth, dict(labels()), len(classes), width)
+    called = dict(labels())
+    result = score(truth, called, len(classes), width)
+    noted(remarks(truth, classes, list(called.values())[-1]))
     words = {**SCORED, "boundary_accuracy": f"near boundaries ({width} px)"}
     st.dataframe([{"": name, **{text: f"{100 * getattr(s, key):.1f} %" for key, text in words.items()}}
                   for name, s in result.scores.items()], hide_index=True)  # fmt: skip

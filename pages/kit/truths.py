@@ -6,18 +6,22 @@ import numpy as np
 import streamlit as st
 
 KEPT = 8  # truths in one visit; one of 640x480 pixels holds 0.3 MB
-_STATE = "own_truths"
+_STATE, _NOTES = "own_truths", "own_truths_notes"
 
 Classes = tuple[str, ...]
 
 
-def keep(key: str, classes: Classes, labels: np.ndarray) -> None:
-    """Remember `labels` (H, W) uint8, 255 = void, as the truth of picture `key` (`Chosen.key`) in these classes."""
+def keep(key: str, classes: Classes, labels: np.ndarray, notes: tuple[str, ...] = ()) -> None:
+    """Remember `labels` (H, W) uint8, 255 = void, as the truth of picture `key` (`Chosen.key`) in these classes.
+
+    notes: sentences on how it was read that must stand beside its figures.
+    """
     kept = _kept()
+    st.session_state.setdefault(_NOTES, {})[key, classes] = notes
     kept.pop((key, classes), None)
     kept[key, classes] = labels
     while len(kept) > KEPT:
-        del kept[next(iter(kept))]
+        drop(*next(iter(kept)))
 
 
 def get(key: str, classes: Classes) -> np.ndarray | None:
@@ -25,9 +29,15 @@ def get(key: str, classes: Classes) -> np.ndarray | None:
     return _kept().get((key, classes))
 
 
+def notes(key: str, classes: Classes) -> tuple[str, ...]:
+    """What must stand beside the figures of the visitor's truth of picture `key` in these classes."""
+    return st.session_state.get(_NOTES, {}).get((key, classes), ())
+
+
 def drop(key: str, classes: Classes) -> None:
     """Forget the truth of picture `key` in these classes."""
     _kept().pop((key, classes), None)
+    st.session_state.get(_NOTES, {}).pop((key, classes), None)
 
 
 def _kept() -> dict[tuple[str, Classes], np.ndarray]:

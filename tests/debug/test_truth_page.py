@@ -11,7 +11,9 @@ from PIL import Image
 
 from engine import exports, gallery
 from engine.data import stanford
+from engine.images import decode
 from pages.debug.truth_state import DRAW, JUDGE, UPLOAD
+from pages.kit import picker
 from pages.kit.rooms import FCN, TRUTH
 from tests.segmentation.pages import open_tab, text_of, visit
 
@@ -145,3 +147,92 @@ def test_the_address_brings_class_and_confusion_back(page):
     assert [app.selectbox(key=key).value for key in ("true", "called")] == ["mountain", "tree"]
     app.selectbox(key="model").set_value("fcn-animals").run()
     assert not app.exception
+
+
+def rows_of_mapping(app) -> dict[str, str]:
+    return {box.label.removeprefix("Class of "): box.value for box in app.selectbox if box.label.startswith("Class of")}
+
+
+def test_ids_are_asked_for_and_one_click_reads_them_so(page):
+    app = page("landscape", truth_source=UPLOAD)
+    before = figures(app)
+    upload(app, grey(np.where(TRUE == 3, 0, TRUE + 1).astype(np.uint8)))
+    assert figures(app) == before, "8 is no class, so nothing was changed"
+    assert "The truth stays as it was" in app.warning[0].value
+    assert any("0 is void, the rest minus one" in text.value for text in app.text)
+    app.button(key="truth_better").click().run()
+    assert not app.exception
+    assert rows_of_mapping(app) == {"0": "void"} | {str(k + 1): name for k, name in enumerate(stanford.LABELS.classes)
+                                                    if k != 3}  # fmt: skip
+    assert f"Your truth: {100 * (TRUE != 3).mean():.0f} % labelled" in text_of(app)
+    assert any("“grass” never occurs in the truth: its IoU cannot be judged." in text.value for text in app.text)
+
+
+def test_values_of_another_table_are_chosen_by_name(page):
+    app = upload(page("landscape", truth_source=UPLOAD), grey(np.full(TRUE.shape, 23, np.uint8)))
+    box = next(box for box in app.selectbox if box.label == "What its values stand for")
+    box.set_value("Cityscapes labelIds, by name").run()
+    assert rows_of_mapping(app) == {"23": "sky"}
+    assert any("7 of the 8 classes never occur in the truth" in text.value for text in app.text)
+
+
+def test_a_labelmap_goes_with_the_mask_in_either_order(page):
+    lines = b"# label:color_rgb:parts:actions\nSky:7,0,0::\nother:0,9,0::\n"
+    colours = np.array([[7, 0, 0], [0, 9, 0]], np.uint8)
+    mask = grey(colours[(np.arange(TRUE.size) % 2).reshape(TRUE.shape)])
+    wanted = {"#070000": "sky", "#000900": "void"}
+    app = page("landscape", truth_source=UPLOAD)
+    upload(app, lines, "labelmap.txt", "text/plain")
+    upload(app, mask)
+    assert rows_of_mapping(app) == wanted
+    app = upload(page("landscape", truth_source=UPLOAD), mask)
+    assert rows_of_mapping(app) == dict.fromkeys(wanted, "void")
+    upload(app, lines, "labelmap.txt", "text/plain")
+    assert rows_of_mapping(app) == wanted
+    upload(app, b"\0\1", "labelmap.txt", "text/plain")
+    assert "no labelmap.txt" in app.error[0].value
+    assert rows_of_mapping(app) == wanted
+
+
+def test_each_import_can_be_undone_and_one_without_a_class_changes_nothing(page):
+    app = page("landscape", truth_source=UPLOAD)
+    gallery_says = figures(app)
+    upload(app, grey(np.full(TRUE.shape, 0, np.uint8)))
+    first = figures(app)
+    upload(app, grey(np.full(TRUE.shape, 1, np.uint8)))
+    second = figures(app)
+    assert len({share(x) for x in (gallery_says, first, second)}) == 3
+    upload(app, grey(np.full(TRUE.shape, 77, np.uint8)))
+    assert figures(app) == second
+    for known in (first, gallery_says):
+        app.button(key="truth_undo").click().run()
+        assert not app.exception
+        assert figures(app) == known
+    assert "The gallery’s truth" in text_of(app)
+    assert "truth_undo" not in {button.key for button in app.button}
+
+
+def test_both_mean_ious_stand_there(page):
+    shown = figures(page())
+    assert {"mean IoU, classes in the truth", "mean IoU, classes in truth or answer"} < set(shown)
+
+
+def test_a_mask_of_a_turned_photo_is_turned_by_one_click(page):
+    """A photo that carries orientation 3: the mask lies as the sensor saw it, and nothing but the model can tell."""
+    photo = Image.fromarray(gallery.get("landscape").load().rgb[::-1, ::-1])
+    exif = photo.getexif()
+    exif[274] = 3
+    out = io.BytesIO()
+    photo.save(out, "PNG", exif=exif)
+    app = page("landscape", truth_source=UPLOAD)
+    before = figures(app)
+    picture = decode(out.getvalue())
+    hand = picker.Chosen(picture.rgb, picture.key, "photo.png", thumbnail=MASK, original=picture.original,
+                         orientation=picture.orientation)  # fmt: skip
+    app.session_state[picker._STATE].chosen = hand
+    app.run()
+    upload(app, exports.indexed_png(TRUE[::-1, ::-1], stanford.LABELS.colours))
+    assert any("orientation (3)" in text.value for text in app.text)
+    app.button(key="truth_turn").click().run()
+    assert not app.exception
+    assert figures(app) == before
