@@ -260,8 +260,8 @@ def _check(mask: Mask, mapping: Sequence[int], classes: Sequence[str], colours: 
     best = max(known, key=lambda reading: right(meant[reading]).sum(), default=None)
     if best is not None and agrees(meant[best]):
         now, then = fits(meant[best])
-        return best, (f"Read as “{best.name}” the mask agrees with the model's answer on {_percent(then)} of the pixels, "
-                      f"and as it is read now on {_percent(now)}. Is it meant so?")  # fmt: skip
+        return best, (f"Read as “{best.name}” the mask agrees with the model's answer on {_percent(then)} of the "
+                      f"pixels, and as it is read now on {_percent(now)}. Is it meant so?")  # fmt: skip
     if convinces(assigned):
         now, then = fits(assigned)
         table = {e.name: k for e, k in zip(mask.entries, assigned, strict=True)}
