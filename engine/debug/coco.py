@@ -8,7 +8,8 @@ References
 Convention
 ----------
 COCO's points are (x, y) in pixels of the picture's file, as labelme's are. Larger objects are painted first, crowds
-below all, as void: their outline is no object's.
+below all, as void: their outline is no object's. Where a picture has nothing but crowds they are its map of classes (so
+`engine.exports.coco_json` writes them) and count as what they are called.
 """
 
 from __future__ import annotations
@@ -91,16 +92,20 @@ class Coco:
         items = self.objects.get(picture["id"], ())
         if len(items) > MOST_OBJECTS:
             raise CocoError(f"This picture has {len(items)} objects; at most {MOST_OBJECTS} are read.")
-        made = [(_painted_at(item), self._shape(item, frame)) for item in items]
+        whole = all(item.get("iscrowd") for item in items)
+        made = [(_painted_at(item), self._shape(item, frame, whole)) for item in items]
         found = tuple(shape for _, shape in sorted(made, key=lambda pair: pair[0]) if shape is not None)
         empty, crowds = len(made) - len(found), sum(item.void for item in found)
         notes += (f"{shapes_were(empty)} left out: no area.",) if empty else ()
-        notes += (f"{shapes_were(crowds)} a crowd, which is void.",) if crowds else ()
+        notes += (
+            (f"{shapes_were(crowds)} marked as a crowd, and {'is' if crowds == 1 else 'are'} void.",) if crowds else ()
+        )
         return Shapes(shape, found, notes)
 
-    def _shape(self, item: Mapping[str, Any], frame: Frame) -> Shape | None:
-        """An object as it lies on the picture, None where it has no area."""
-        name, what, crowd = self.names.get(item.get("category_id")), item.get("segmentation"), bool(item.get("iscrowd"))
+    def _shape(self, item: Mapping[str, Any], frame: Frame, whole: bool) -> Shape | None:
+        """An object as it lies on the picture, None where it has no area. whole: crowds count as their category."""
+        name, what = self.names.get(item.get("category_id")), item.get("segmentation")
+        crowd = bool(item.get("iscrowd")) and not whole
         if name is None:
             raise CocoError("An object of this file has a category that is not in it.")
         if isinstance(what, Mapping):

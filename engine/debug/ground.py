@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,7 +105,7 @@ def shapes(data: bytes, name: str, shown: Size, original: Size, orientation: int
 
     Raises ShapeError.
     """
-    if b'"annotations"' not in data.replace(b"\0", b""):
+    if re.search(rb'"annotations"\s*:', data.replace(b"\0", b"")) is None:  # a label may be called so, too
         return labelme.read(data, shown[::-1], original, orientation)
     return coco.read(data).shapes(name, shown[::-1], original, orientation)
 

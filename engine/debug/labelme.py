@@ -3,6 +3,7 @@
 References
 1. Wada, "labelme: Image Polygonal Annotation with Python", https://github.com/wkentaro/labelme: labelme/_label_file.py
    (the fields of a file) and labelme/_utils/_shape.py (the types of shapes; lines are 10 pixels wide there).
+2. ISAT, "Image Segmentation Annotation Tool": info with width and height, objects with category, segmentation, layer.
 
 Convention
 ----------
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.debug.polygons import LEAST_POINTS, MOST_POINTS, MOST_POLYGONS, UNTOUCHED, Drawing, outlined
+from engine.debug.polygons import LEAST_POINTS, MOST_POINTS, UNTOUCHED, Drawing, outlined
 from engine.debug.shapes import (
     Frame,
     Shape,
@@ -33,6 +34,7 @@ from engine.debug.shapes import (
     Shapes,
     along,
     around,
+    convex,
     decoded,
     frame_of,
     no_number,
@@ -45,9 +47,12 @@ IGNORE = "__ignore__"
 LINE = 10.0  # pixels of the file that a line is wide, as labelme paints it (reference 1)
 MOST_BRACKETS = 3 * MOST_POINTS  # of lists and objects in a file; a picture inside the file has none
 MOST_VALUES = 10 * MOST_POINTS
+MOST_SHAPES = 2000
+MOST_PIXELS = 500_000_000  # of all masks in a file
 _CIRCLE = 64  # corners of the polygon that stands for a circle
 _FAR = 1e7  # pixels
-_AREAS = ("polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral")
+_BOXES = ("rectangle", "oriented_rectangle", "rotation")  # of four corners in whatever order
+_AREAS = ("polygon", "quadrilateral", *_BOXES)
 
 
 class LabelmeError(ShapeError):
@@ -66,8 +71,12 @@ def read(data: bytes, shape: tuple[int, int], original: tuple[int, int] | None =
     whole = _parse(text)
     frame, notes = _framed(whole, shape, original or shape[::-1], orientation)
     found, left, outside = [], [], 0
-    for item in whole["shapes"]:
-        name, kind, points, mask = _shape(item)
+    items = [_shape(item) for item in whole["shapes"]]
+    if len(items) > MOST_SHAPES or sum(len(points) for _, _, points, _ in items) > MOST_POINTS:
+        raise LabelmeError(f"This file has too many shapes: {MOST_SHAPES:,} with {MOST_POINTS:,} points are read.")
+    if sum(_pixels(mask) for _, _, _, mask in items if mask) > MOST_PIXELS:
+        raise LabelmeError(f"The masks in this file have more than {MOST_PIXELS / 1e6:.0f} megapixels.")
+    for name, kind, points, mask in items:
         made = _made(name, kind, points, mask, frame)
         if made is None:
             left.append(kind)
@@ -75,10 +84,7 @@ def read(data: bytes, shape: tuple[int, int], original: tuple[int, int] | None =
             outside += 1
         else:
             found.append(made)
-    count = sum(len(item["points"]) for item in whole["shapes"])
-    if len(found) > MOST_POLYGONS or count > MOST_POINTS:
-        raise LabelmeError(f"This file has too many shapes: {MOST_POLYGONS} with {MOST_POINTS:,} points are read.")
-    lines = sum(item[1] in ("line", "linestrip") for item in map(_shape, whole["shapes"]))
+    lines = any(kind in ("line", "linestrip") for _, kind, _, _ in items)
     notes += (f"Its text was read as {spoken}.",) if spoken else ()
     notes += (f"Lines are painted {LINE:.0f} pixels wide, as labelme does.",) if lines else ()
     notes += (f"{shapes_were(outside)} outside the picture.".capitalize(),) if outside else ()
@@ -120,9 +126,21 @@ def _parse(text: str) -> dict[str, Any]:
         whole = json.loads(text, parse_constant=no_number)
     except (ValueError, RecursionError):  # no JSON, a number of 5,000 digits, or nested without end
         raise LabelmeError("This is no JSON file of labelme.") from None
+    if isinstance(whole, dict) and isinstance(whole.get("objects"), list):
+        whole = _of_isat(whole)
     if not isinstance(whole, dict) or not isinstance(whole.get("shapes"), list):
         raise LabelmeError("This JSON file is not of labelme: it has no list of shapes.")
     return whole
+
+
+def _of_isat(whole: dict[str, Any]) -> dict[str, Any]:
+    """A file of ISAT (reference 2) in labelme's form; its layers are painted from the lowest up."""
+    info = whole["info"] if isinstance(whole.get("info"), dict) else {}
+    objects = [item if isinstance(item, dict) else {} for item in whole["objects"]]
+    layers = [item.get("layer") if type(item.get("layer")) in (int, float) else 0 for item in objects]
+    ordered = (objects[i] for i in sorted(range(len(objects)), key=layers.__getitem__))
+    shapes = [{"label": item.get("category"), "points": item.get("segmentation")} for item in ordered]
+    return {"shapes": shapes, "imageWidth": info.get("width"), "imageHeight": info.get("height")}
 
 
 def _framed(whole: dict[str, Any], shape: tuple[int, int], original: tuple[int, int],
@@ -164,6 +182,8 @@ def _made(name: str, kind: str, points: np.ndarray, mask: str | None, frame: Fra
         shown = frame.points(points)
         scale = frame.size[0] * frame.size[1] / (frame.file[0] * frame.file[1])
         return Shape(name, around(along(shown, max(LINE * math.sqrt(scale), 1.0), frame.size)))
+    if kind in _BOXES and len(points) == 4:
+        return Shape(name, (frame.points(convex(points)),))
     if kind in _AREAS and len(points) >= LEAST_POINTS:
         return Shape(name, (frame.points(points),))
     return None
@@ -187,6 +207,15 @@ def _pasted(text: str, points: np.ndarray, file: tuple[int, int]) -> np.ndarray:
     if x0 < x1 and y0 < y1:
         whole[y0:y1, x0:x1] = cut[y0 - top : y1 - top, x0 - left : x1 - left]
     return whole
+
+
+def _pixels(text: str) -> int:
+    """How many pixels a PNG in base64 says that it has, 0 where it is none."""
+    try:
+        head = base64.b64decode(text[:32])
+    except ValueError:
+        return 0
+    return int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big")
 
 
 def _touches(ring: np.ndarray, shape: tuple[int, int]) -> bool:

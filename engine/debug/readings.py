@@ -105,7 +105,8 @@ def folded(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    words = re.sub(r"[\W_]+", " ", folded(name)).strip()
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded(name))  # vowels of Hindi
+    words = " ".join("".join(kept).split())
     words = words[:-1] if len(words) > 4 and words.endswith("s") and not words.endswith("ss") else words
     return _SYNONYMS.get(words, words)
 

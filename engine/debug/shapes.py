@@ -23,6 +23,7 @@ from engine.debug.polygons import (
     Polygon,
     blank,
     bridged,
+    inside,
     outlined,
     rasterise,
 )
@@ -85,9 +86,9 @@ class Shapes:
             label = VOID if item.void else mapping.get(item.name)
             if label is not None:
                 polygons += (Polygon(label, ring) for ring in map(self._cut, item.rings) if ring is not None)
-        known = {polygon.label for polygon in polygons}
+        known = {polygon.label for polygon in polygons if inside(polygon.points, self.size).any()}
         ground = next((k for k, name in enumerate(classes) if name == BACKGROUND), None)
-        if polygons and self.rest and ground is not None and ground not in known:
+        if known - {VOID} and self.rest and ground is not None and ground not in known:
             height, width = self.size
             corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
             polygons.insert(0, Polygon(ground, corners))
@@ -169,14 +170,22 @@ def clipped(points: np.ndarray, width: float, height: float) -> np.ndarray:
 
 def along(points: np.ndarray, width: float, size: tuple[int, int]) -> np.ndarray:
     """(H, W) bool: the pixels whose centres lie at most width / 2 from a line through `points` (N, 2), N >= 1."""
-    y, x = np.mgrid[: size[0], : size[1]] + 0.5
     near = np.zeros(size, bool)
     starts = points[:-1] if len(points) > 1 else points
-    for (x0, y0), (x1, y1) in zip(starts, points[1:] if len(points) > 1 else points, strict=True):
-        dx, dy = x1 - x0, y1 - y0
+    for start, end in zip(starts, points[1:] if len(points) > 1 else points, strict=True):
+        low, high = np.minimum(start, end) - width / 2, np.maximum(start, end) + width / 2
+        (left, top), (right, bottom) = (np.clip(np.floor(at), 0, size[::-1]).astype(int) for at in (low, high + 1))
+        y, x = np.mgrid[top:bottom, left:right] + 0.5
+        (x0, y0), (dx, dy) = start, end - start
         share = np.clip(((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-12), 0, 1)
-        near |= np.hypot(x - x0 - share * dx, y - y0 - share * dy) <= width / 2
+        near[top:bottom, left:right] |= np.hypot(x - x0 - share * dx, y - y0 - share * dy) <= width / 2
     return near
+
+
+def convex(points: np.ndarray) -> np.ndarray:
+    """The corners (N, 2) of a convex polygon, in whatever order, in the order in which they lie around its middle."""
+    off = points - points.mean(0)
+    return points[np.argsort(np.arctan2(off[:, 1], off[:, 0]), kind="stable")]
 
 
 def at_centres(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -273,7 +282,8 @@ def decoded(data: bytes, error: type[ShapeError], most: int = MAX_BYTES) -> tupl
     else:
         # The lead and trail bytes of Chinese characters both are high; a high byte alone is a letter of Latin.
         lengths = np.diff(np.flatnonzero(np.diff(np.pad(np.frombuffer(data, np.uint8) > 127, 1).astype(np.int8))))[::2]
-        chinese = ("gb18030", "GB18030") if (lengths % 2 == 0).all() else ("cp1252", "Latin (Windows-1252)")
+        paired = 2 * (lengths % 2 == 0).sum() > len(lengths)  # the trail bytes of rare characters are not high
+        chinese = ("gb18030", "GB18030") if paired else ("cp1252", "Latin (Windows-1252)")
         encodings = (("utf-8-sig", ""), chinese, ("gb18030", "GB18030"), ("cp1252", "Latin (Windows-1252)"))
     for encoding, name in encodings:
         try:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as oracle
 
+from engine import exports
 from engine.debug import coco
 from engine.debug.coco import CocoError
 from engine.debug.polygons import inside
@@ -81,7 +82,17 @@ def test_a_crowd_is_void_below_everything():
     got, said = labels(file(instance(), instance(1, [[0, 0, 40, 0, 40, 30, 0, 30]], iscrowd=1, area=1)))
     assert (got[3:17, 4:20] == 1).all()
     assert (got == 255).sum() == 1200 - 224
-    assert "1 shape was a crowd, which is void." in said
+    assert "1 shape was marked as a crowd, and is void." in said
+
+
+def test_what_the_app_wrote_opens_again():
+    """`exports.coco_json` marks its maps as crowds: nothing else is there, so they are no objects' neighbourhood."""
+    want = np.zeros(SHAPE, np.uint8)
+    want[3:17, 4:20], want[5:11, 6:30] = 1, 2
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        data = json.dumps(json.loads(exports.coco_json(want, CLASSES, "a.png")), indent=4).replace("\n", "\r\n")
+        got, _ = labels(data.encode(encoding), "renamed.png")
+        assert np.array_equal(got, want)
 
 
 def test_categories_that_are_no_classes_are_said():
