@@ -22,10 +22,10 @@ from engine.trace import VOID, Trace
 
 def webp(trace: Trace, *, seconds: float = 1.5) -> bytes:
     """All steps as an animated WebP that repeats, each shown for `seconds` (the last one twice as long)."""
-    frames = [Image.fromarray(render.render(trace, i)) for i in range(len(trace.steps))]
-    times = [round(1000 * seconds)] * (len(frames) - 1) + [round(2000 * seconds)]
+    first, *others = render.frames(trace)
+    times = [round(1000 * seconds)] * len(others) + [round(2000 * seconds)]
     out = io.BytesIO()
-    frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:], duration=times, loop=0, quality=85, method=2)
+    first.save(out, "WEBP", save_all=True, append_images=others, duration=times, loop=0, quality=85, method=2)
     return out.getvalue()
 
 

@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from engine import palette, tensors
 from engine.trace import BEST, COST, SHARES, VOID, Layer, Step, Trace
 
-OPACITY = 0.6
+OPACITY = 0.55  # as in the viewer
 COVERING = ("tree", "labels", "heat")  # kinds of which one at a time is shown, the first that a step has
 ACCENT = (255, 75, 75)  # of masks and lines: the primary colour of Streamlit's light and dark themes
 _VIRIDIS = np.array([[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129],
@@ -66,9 +66,22 @@ def png(trace: Trace, index: int, *, palette: str = "safe", opacity: float = OPA
 
 def gif(trace: Trace, *, palette: str = "safe", opacity: float = OPACITY, seconds: float = 1.5) -> bytes:
     """All steps as an animated GIF that repeats, each shown for `seconds` (the last one twice as long)."""
-    frames = [Image.fromarray(render(trace, i, palette=palette, opacity=opacity)) for i in range(len(trace.steps))]
-    times = [round(1000 * seconds)] * (len(frames) - 1) + [round(2000 * seconds)]
-    return _file(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    first, *others = frames(trace, palette=palette, opacity=opacity)
+    times = [round(1000 * seconds)] * len(others) + [round(2000 * seconds)]
+    return _file(first, "GIF", save_all=True, append_images=others, duration=times, loop=0)
+
+
+def frames(trace: Trace, *, palette: str = "safe", opacity: float = OPACITY) -> list[Image.Image]:
+    """All steps as frames of an animation. In one that equals the frame before it the last pixel differs: writers of
+    animations would leave it out, and the file would have fewer frames than there are steps."""
+    found: list[np.ndarray] = []
+    for i in range(len(trace.steps)):
+        picture = render(trace, i, palette=palette, opacity=opacity)
+        if found and np.array_equal(picture, found[-1]):
+            picture = picture.copy()
+            picture[-1, -1] = picture[-1, -1] ^ 128
+        found.append(picture)
+    return [Image.fromarray(picture) for picture in found]
 
 
 def sheet(trace: Trace, columns: int | None = None) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import palette, render
+from engine import exports, palette, render
 from engine.trace import VOID, Layer, Step, Table, Trace
 from tests.trees import cover_of, made_layer
 
@@ -160,6 +160,18 @@ def test_files_hold_the_same_pictures():
     for i in range(2):
         film.seek(i)
         assert np.abs(np.asarray(film.convert("RGB")).astype(int) - render.render(trace, i)).max() <= 8
+
+
+@pytest.mark.parametrize("make", [render.gif, exports.webp])
+@pytest.mark.parametrize("colour", [0, 127, 200])
+def test_an_animation_has_a_frame_for_each_step_even_where_two_look_alike(make, colour):
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    other = np.full((48, 64, 3), colour, np.uint8)
+    steps = tuple(
+        Step(str(i), "", (Layer("image", "i", image),)) for i, image in enumerate((noise, noise, other, other))
+    )
+    film = Image.open(io.BytesIO(make(Trace(noise, {}, steps + steps[-1:]), seconds=0.2)))
+    assert film.n_frames == 5
 
 
 def test_csv_holds_every_sentence_and_cell():

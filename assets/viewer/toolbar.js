@@ -4,6 +4,7 @@ import { onPage } from "./link.js";
 
 const PLAY = "M4 2.5v11l9-5.5z", PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
 const MODED = ["labels", "tree", "mask"]; // kinds of layers that can be filled, outlined or greyed
+const GAP = 16; // pixels between two pictures in one file
 const SMALL = 1000; // pictures whose longer side is below this are saved at twice their size
 
 export class Toolbar {
@@ -111,14 +112,33 @@ export class Toolbar {
     return canvas;
   }
 
-  async download() {
-    const { film, step } = this.viewer, file = await this.picture().convertToBlob({ type: "image/png" });
-    const url = URL.createObjectURL(file), names = [film.trace.name, film.trace.steps[step].title];
-    const tidy = (text) => text.normalize("NFKD").replace(/[^\w]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
-    const link = document.createElement("a");
+  /** Save what the viewers show, side by side where they are several. @param {import("./viewer.js").Viewer[]} viewers */
+  async download(viewers = [this.viewer]) {
+    const file = await beside(viewers.map(({ toolbar }) => toolbar.picture())).convertToBlob({ type: "image/png" });
+    const url = URL.createObjectURL(file), link = document.createElement("a");
+    const titles = viewers.map(({ film, step }) => film.trace.steps[step].title);
     link.href = url;
-    link.download = `${names.map(tidy).filter(Boolean).join("-") || "picture"}.png`;
+    link.download = `${[viewers[0].film.trace.name, ...new Set(titles)].map(tidy).filter(Boolean).join("-") || "picture"}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
+}
+
+/** A part of a file's name: letters and digits of any script. */
+const tidy = (text) => text.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60);
+
+/** Pictures in a row on white, from the top. @param {OffscreenCanvas[]} pictures @returns {OffscreenCanvas} */
+function beside(pictures) {
+  if (pictures.length === 1) return pictures[0];
+  const width = pictures.reduce((sum, picture) => sum + picture.width + GAP, -GAP);
+  const canvas = new OffscreenCanvas(width, Math.max(...pictures.map(({ height }) => height)));
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  let x = 0;
+  for (const picture of pictures) {
+    context.drawImage(picture, x, 0);
+    x += picture.width + GAP;
+  }
+  return canvas;
 }

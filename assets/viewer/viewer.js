@@ -135,6 +135,12 @@ export class Viewer {
 
   get full() { return this.refs.wrap.matches(":fullscreen, .full"); }
 
+  /** The viewers that step together with the first one of the page, from its top to its end. @returns {Viewer[]} */
+  together() {
+    const group = linked(onPage(this)[0]);
+    return onPage(this).filter((viewer) => group.includes(viewer));
+  }
+
   show(step) {
     const to = Math.max(0, Math.min(step, this.last));
     if (to !== this.state.step) this.set({ step: to, right: "" });

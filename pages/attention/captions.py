@@ -45,7 +45,7 @@ def look(chosen: Chosen) -> None:
     sides = [tell(key, model, chosen, asked, painting, hidden)
              for key, model, painting in zip(KEYS, shown, painted, strict=True)]  # fmt: skip
     st.session_state["captions_shown"] = {side.key: side.telling for side in sides}
-    page.title(CAPTIONS, shown[0].card, sides[0].trace, chosen.slug)
+    page.title(CAPTIONS, shown[0].card, {side.kind: side.trace for side in sides}, chosen.slug)
     with page.side:
         kinds = [side.kind for side in sides]
         kind = st.segmented_control("Numbers of", kinds, default=kinds[0], required=True, **linked(CAPTIONS, "numbers"),

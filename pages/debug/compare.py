@@ -95,7 +95,7 @@ def take_away(sides: Sequence[Side], found: Found | None) -> None:
                  for s in sides)  # fmt: skip
     name = f"{a.name}-{b.name}-{a.chosen.slug or 'picture'}"
     if found is None:
-        export(a.whole, name, more)
+        export(a.whole, name, more, viewers=KEYS)
         return
     numbers = ("Comparison (CSV)", "comparison.csv", "text/csv", lambda: csv_text(found.comparison, found.judged))
     export(found.trace(), name, (numbers, *more))

@@ -101,5 +101,5 @@ def show(chosen: Chosen, found: Occlusion, before: Answer) -> None:
         if best := occlusion.probe_of(found):
             st.button("Hide the place that costs most", icon=":material/square:", key="occlusion_take", on_click=take,
                       args=(chosen, best))  # fmt: skip
-        export(trace, f"occlusion-{before.card['name']}-{chosen.slug or 'picture'}")
+        export(trace, f"occlusion-{before.card['name']}-{chosen.slug or 'picture'}", viewers=(KEY,))
     viewer(trace, KEY)

@@ -15,6 +15,7 @@ from engine.cards import Card, ModelError
 from engine.trace import Trace
 from pages.kit import models
 from pages.kit.rooms import PageInfo
+from pages.kit.viewer import take_picture
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class Frame:
             self.title(page, None)
             return None
 
-    def title(self, page: PageInfo, card: Card | None, trace: Trace | None = None, slug: str = "") -> None:
-        """Fill the head: title and badge, and with a trace the export of it."""
+    def title(
+        self, page: PageInfo, card: Card | None, trace: Trace | Mapping[str, Trace] | None = None, slug: str = ""
+    ) -> None:
+        """Fill the head: title and badge, and with a trace, or several by their sides, the export of it."""
         with self.head:
             with st.container(width="stretch"):
                 title(page, card)
@@ -111,19 +114,42 @@ def _percent(value: Any) -> str:
 Offer = tuple[str, str, str, Callable[[], bytes | str]]  # label, ending of the file's name, MIME type, its content
 
 
-def export(trace: Trace | Callable[[], Trace], name: str, more: tuple[Offer, ...] = (), seconds: float = 1.5) -> None:
-    """A popover from which the Trace is taken away: pictures, animation, numbers, or the Trace itself.
+def export(trace: Trace | Callable[[], Trace] | Mapping[str, Trace], name: str, more: tuple[Offer, ...] = (),
+           seconds: float = 1.5, viewers: tuple[str, ...] | None = ()) -> None:  # fmt: skip
+    """A popover from which the Trace is taken away: the picture as it is seen, animation, numbers, the Trace itself.
 
-    trace: itself, or what makes it once something is wanted. more: offers above these. seconds: of a step in the GIF.
+    trace: itself, what makes it once something is wanted, or several by the names of their sides. more: offers above
+    these. seconds: of a step in the GIF. viewers: keys of those whose picture is taken; () are the first of the page
+    and those that step with it; None where no viewer shows it: then it is the Trace's last step.
     """
+    with st.popover("Export", icon=":material/download:"):
+        _downloads(more, name)
+        if viewers is not None:
+            take_picture(f"export_{name}_picture", viewers)
+        if not isinstance(trace, Mapping):
+            _downloads(_offers(trace, name, seconds, seen=viewers is not None), name)
+            return
+        for tab, (side, one) in zip(st.tabs(list(trace)), trace.items(), strict=True):
+            with tab:
+                _downloads(_offers(one, f"{name}-{side}", seconds, seen=True), f"{name}-{side}")
+
+
+def _downloads(offers: tuple[Offer, ...], name: str) -> None:
+    for label, ending, mime, make in offers:
+        st.download_button(label, make, f"saccade-{name}.{ending}", mime, key=f"export_{name}_{ending}",
+                           on_click="ignore", width="stretch")  # fmt: skip
+
+
+def _offers(trace: Trace | Callable[[], Trace], name: str, seconds: float, seen: bool) -> tuple[Offer, ...]:
+    """What is made of a Trace. seen: the browser offers the picture."""
     from engine import exports, render
 
     def made() -> Trace:
         return trace() if callable(trace) else trace
 
-    offers: tuple[Offer, ...] = (
-        *more,
-        ("Picture (PNG)", "png", "image/png", lambda: render.png(made(), -1)),
+    last: Offer = ("Picture (PNG)", "png", "image/png", lambda: render.png(made(), -1))
+    return (
+        *(() if seen else (last,)),
         ("Steps as animation (GIF)", "gif", "image/gif", lambda: render.gif(made(), seconds=seconds)),
         ("Steps as animation (WebP)", "webp", "image/webp", lambda: exports.webp(made(), seconds=seconds)),
         ("All steps on one sheet (PNG)", "sheet.png", "image/png", lambda: render.sheet(made())),
@@ -132,10 +158,6 @@ def export(trace: Trace | Callable[[], Trace], name: str, more: tuple[Offer, ...
         ("Words and numbers (JSON)", "json", "application/json", lambda: exports.json_text(made())),
         ("Trace (ZIP of NPZ and JSON)", "zip", "application/zip", lambda: made().to_zip()),
     )
-    with st.popover("Export", icon=":material/download:"):
-        for label, ending, mime, make in offers:
-            st.download_button(label, make, f"saccade-{name}.{ending}", mime, key=f"export_{name}_{ending}",
-                               on_click="ignore", width="stretch")  # fmt: skip
 
 
 def _masks(trace: Trace, name: str) -> tuple[Offer, ...]:

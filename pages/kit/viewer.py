@@ -97,6 +97,8 @@ _viewer = st.components.v2.component("saccade_viewer", html=read("viewer", "view
                                      css=read("viewer", "viewer.css"), js=join("viewer", MODULES))  # fmt: skip
 _panel = st.components.v2.component("saccade_panel", html='<div class="aside"></div>', css=read("viewer", "viewer.css"),
                                     js=join("viewer", ("registry", "aside")))  # fmt: skip
+_take = st.components.v2.component("saccade_take", html='<button type="button">Picture (PNG)</button>',
+                                   css=read("viewer", "take.css"), js=join("viewer", ("registry", "take")))  # fmt: skip
 
 _packed: WeakKeyDictionary[Trace, tuple[bytes, str, str]] = WeakKeyDictionary()
 
@@ -194,6 +196,14 @@ def read_painting(message: dict[str, Any], classes: int) -> Painted | None:
 def viewer_panel(key: str) -> None:
     """A place in another column where the viewer with this `key` draws its legend, views and readings."""
     _panel(key=f"{key}_panel", data={"key": key})
+
+
+def take_picture(key: str, viewers: tuple[str, ...] = ()) -> None:
+    """A button "Picture (PNG)" that saves what the viewers of these keys show, side by side, as they show it.
+
+    viewers: none means the first one of the page and those that step together with it.
+    """
+    _take(key=key, data={"keys": list(viewers)})
 
 
 def _nothing() -> None:

@@ -97,4 +97,4 @@ def export_of(seen: Seen) -> None:
     bare = ("Grid alone (SVG)", "grid.svg", "image/svg+xml",
             lambda: grid_svg(rgb, seen.family, seen.theta, picture=False, align_corners=align))  # fmt: skip
     export(lambda: morph(rgb, seen.family, seen.family.identity, seen.theta, FRAMES, seen.sampling),
-           f"{KEY}-{seen.family.name}", (svg, bare), seconds=0.1)  # fmt: skip
+           f"{KEY}-{seen.family.name}", (svg, bare), seconds=0.1, viewers=None)  # fmt: skip

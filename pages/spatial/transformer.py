@@ -48,7 +48,7 @@ def look() -> None:
         live(asked, hand, model, plain)
     shown = Shown(model, plain, canvas(asked, hand)[None].astype(np.float32) / 255, asked.label)
     with page.head:
-        export(lambda: trace_of(shown), model.card.name)
+        export(lambda: trace_of(shown), model.card.name, viewers=None)
     tabs(KEY, builders(shown))
 
 
