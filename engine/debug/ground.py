@@ -27,12 +27,14 @@ from engine.debug.readings import (
     MINUS_ONE,
     READINGS,
     SPREAD,
+    TABLES,
     TWO,
     VOC_MAP,
     Entries,
     Meaning,
     Reading,
     by_hand,
+    class_called,
     labelmap,
     values_of,
     void,
@@ -117,6 +119,8 @@ def judge(mask: Mask, classes: Sequence[str], colours: np.ndarray, reading: Read
     chosen = reading
     if chosen is None:
         chosen, question, better = _guess(mask.entries, classes, colours)
+        if chosen == INDEX and not question:
+            question, better = _doubt(mask, classes, colours, answer)
     meaning = chosen.of(mask.entries, classes, colours) if chosen else (None,) * len(mask.entries)
     mapping = tuple(VOID if k is None else k for k in meaning)
     labels = masks.apply(mask, mapping)
@@ -130,7 +134,7 @@ def judge(mask: Mask, classes: Sequence[str], colours: np.ndarray, reading: Read
                         "better when it is turned like the photo. Was it drawn over the photo as the sensor saw "
                         "it?")  # fmt: skip
     how = f"Read by: {chosen.name}." if chosen else "Nothing is known of these values."
-    told = mask.notes + _entries_without(mask.entries, mapping)
+    told = mask.notes + _second(chosen, mask.entries, mapping, classes) + _entries_without(mask.entries, mapping)
     notes = told + remarks(labels, classes, answer)
     return Truth(labels, how, notes, question, chosen, mapping, better, turn, told)
 
@@ -160,6 +164,13 @@ def remarks(labels: Labels, classes: Sequence[str], answer: Labels | None = None
     if not known.all():
         notes.append(f"{_percent(1 - float(known.mean()))} of the picture are void and count nowhere.")
     return tuple(notes)
+
+
+def _second(reading: Reading | None, entries: Entries, mapping: Sequence[int],
+            classes: Sequence[str]) -> tuple[str, ...]:  # fmt: skip
+    """That a value which is no index, such as 255, is taken as the second class."""
+    names = [e.name for e, k in zip(entries, mapping, strict=True) if k == 1 and e.value != 1]
+    return (f"{names[0]} in the mask is taken as {_quoted(classes[1])}.",) if reading == TWO and names else ()
 
 
 def _entries_without(entries: Entries, mapping: Sequence[int]) -> tuple[str, ...]:
@@ -207,6 +218,31 @@ def _guess(entries: Entries, classes: Sequence[str], colours: np.ndarray) -> tup
     known = [reading for reading in READINGS.values() if reading in whole and (reading != TWO or len(classes) == 2)]
     better = max(known, key=lambda reading: sum(k != VOID for k in meant[reading]), default=None)
     return None, _unknown(entries, classes, better) + ("" if better else " Choose what its values stand for."), better
+
+
+def _doubt(mask: Mask, classes: Sequence[str], colours: np.ndarray,
+           answer: Labels | None) -> tuple[str, Reading | None]:  # fmt: skip
+    """Whether ids of a published table were taken for indices: it has the model's classes by name, and the mask has
+    hardly any id but theirs. What the answer says against it counts."""
+    by_index = INDEX.of(mask.entries, classes, colours)
+    for reading, table in TABLES.items():
+        meaning = reading.of(mask.entries, classes, colours)
+        known = sum(k not in (None, VOID) for k in meaning)
+        named = sum(class_called(name, classes) is not None for name in table)
+        if known < 3 or 3 * known < 2 * len(mask.entries) or 2 * named < len(classes) or None in meaning:
+            continue
+        if meaning == by_index:
+            continue
+        if answer is None or _agreement(mask, meaning, answer) > _agreement(mask, by_index, answer):
+            return f"The values could also be ids: is it “{reading.name}”?", reading
+    return "", None
+
+
+def _agreement(mask: Mask, meaning: Meaning, answer: Labels) -> float:
+    """The share of the pixels that are given a class which the answer calls so, too."""
+    truth = masks.apply(mask, [VOID if k is None else k for k in meaning])
+    known = truth != VOID
+    return float((truth[known] == answer[known]).mean()) if known.any() else 0.0
 
 
 def _chromatic(entries: Entries, meaning: Meaning) -> bool:

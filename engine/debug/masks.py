@@ -181,7 +181,8 @@ def _by_colour(rgba: np.ndarray) -> Mask:
 
 def _bounded(count: int, what: str) -> None:
     if count > MOST:
-        raise MaskError(f"The mask holds {count} different {what}, more than {MOST}; it looks like a photograph.")
+        raise MaskError(f"The mask holds {count} different {what}, more than {MOST}; it looks like a photograph"
+                        f"{' or holds ids of instances' if what == 'values' else ''}.")  # fmt: skip
 
 
 def apply(mask: Mask, mapping: Sequence[int]) -> np.ndarray:

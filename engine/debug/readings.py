@@ -45,7 +45,9 @@ class Reading:
     def of(self, entries: Entries, classes: Sequence[str], colours: np.ndarray) -> Meaning:
         """A class index or VOID for each entry, None where this reading knows nothing of it; clear pixels are void
         where it does not."""
-        found = self.rule(entries, classes, colours)
+        found = (
+            k if k is None or k == VOID or k < len(classes) else None for k in self.rule(entries, classes, colours)
+        )
         return tuple(VOID if k is None and _clear(entry) else k for entry, k in zip(entries, found, strict=True))
 
 
@@ -262,3 +264,10 @@ ADE_ZERO = Reading("ADE20K, by name: 0 to 149", _ids(dict(enumerate(_ADE))))
 READINGS = {reading.name: reading for reading in (
     INDEX, TWO, MINUS_ONE, SPREAD, DATA_COLOURS, APP_COLOURS, VOC_MAP, VOC_COLOURS, VOC_IDS, LABEL_IDS, TRAIN_IDS,
     INSTANCE_IDS, BY_INSTANCE, ADE_ONE, ADE_ZERO)}  # fmt: skip
+TABLES: Mapping[Reading, Sequence[str]] = {
+    VOC_IDS: _VOC,
+    TRAIN_IDS: [CITYSCAPES[i] for i in _TRAIN_IDS],
+    LABEL_IDS: _CITYSCAPES,
+    ADE_ZERO: _ADE,
+    ADE_ONE: _ADE,
+}  # readings by ids below 256, and the names of their classes

@@ -30,6 +30,8 @@ def take_drawing(chosen: Chosen, classes: Classes) -> None:
     kept, last = desk(chosen), drawn(_key(classes), chosen.rgb, classes)
     if last is None or kept.drawn.get(classes) == last.n:
         return
+    if kept.upload is not None:
+        kept.remember(chosen.key, classes, kept.upload)
     kept.drawn[classes], kept.upload = last.n, None
     if last.drawing.empty:
         truths.drop(chosen.key, classes)

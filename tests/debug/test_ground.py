@@ -313,3 +313,34 @@ def test_a_mask_of_the_same_size_is_compared_both_ways(turn):
 def test_a_mask_of_swapped_sides_says_so_where_the_photo_has_no_orientation():
     with pytest.raises(MaskError, match="turned by a quarter"):
         ground(png(SCENE), "", (H, W), (H, W), stanford.LABELS.classes, stanford.LABELS.colours)
+
+
+CITY = tuple(readings.CITYSCAPES[i] for i in (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33))
+
+
+def test_ids_that_might_be_indices_are_asked_for_unless_the_answer_speaks_against_it():
+    ids = np.array([7, 8, 11, 12, 7, 3], np.uint8)[SCENE]
+    assert "Cityscapes labelIds" in read(ids, CITY).question
+    assert read(ids, CITY, answer=nearly(ids, classes=19)).question == ""
+    for trained in ([0, 1, 2, 8, 10, 13], [0, 2, 10, 11, 13, 0]):
+        assert read(np.array(trained, np.uint8)[SCENE], CITY).question == ""
+
+
+def test_the_reading_of_255_as_a_class_stands_beside_the_figures():
+    assert read(BINARY).notes == ("255 in the mask is taken as “object”.",)
+    assert read(OBJECT).notes == ()
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_no_reading_gives_a_class_that_the_model_lacks(name):
+    for classes in (("one",), TWO, THREE, tuple("abcdefgh")):
+        values = np.arange(H * W, dtype=np.uint8).reshape(H, W) % 251
+        for mask in (values, BINARY, RED, np.where(OBJECT == 1, 24001, 7).astype(np.uint16), clear(BINARY, np.s_[:3])):
+            labels = read(mask, classes, reading=READINGS[name]).labels
+            assert set(np.unique(labels).tolist()) <= {*range(len(classes)), VOID}
+
+
+def test_clear_pixels_may_be_a_class_if_somebody_says_so():
+    corner = np.s_[:4, :4]
+    truth = read(clear(BINARY, corner), reading=by_hand("Mine", {"transparent": 1}))
+    assert (truth.labels[corner] == 1).all()
