@@ -37,11 +37,13 @@ def with_truth(trace: Trace, truth: np.ndarray, labels: np.ndarray, band: np.nda
     band: (H, W) bool, `engine.metrics.boundary_band` of the truth at its usual width: the same for all answers.
     """
     wrong = (labels != truth) & (truth != VOID)
-    known = max(int((truth != VOID).sum()), 1)
+    known = int((truth != VOID).sum())
     photo = Layer("image", "picture", trace.image)
     near = int((wrong & band).sum()) / max(int(wrong.sum()), 1)
-    errors = (f"{100 * wrong.sum() / known:.1f} % of the pixels are wrong; {100 * near:.0f} % of the errors lie within "
-              f"{BAND:.0f} pixels of a boundary.")  # fmt: skip
+    errors = "No pixel can be judged: the truth is void everywhere."
+    if known:
+        errors = (f"{100 * wrong.sum() / known:.1f} % of the pixels are wrong; {100 * near:.0f} % of the errors lie "
+                  f"within {BAND:.0f} pixels of a boundary.")  # fmt: skip
     steps = (
         Step("Ground truth", "What each pixel is said to be; pixels without a label do not count.",
              (photo, Layer("labels", "ground truth", truth))),

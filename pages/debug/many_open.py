@@ -14,7 +14,7 @@ from engine.debug import batch
 from engine.debug.answers import Answer, answer
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError, Item
-from engine.debug.ground import ground
+from engine.debug.ground import Truth, ground
 from engine.debug.masks import MaskError
 from engine.images import ImageError, Picture, decode
 from engine.segmentation.scoring import with_truth
@@ -73,7 +73,7 @@ def _trace(item: Item, row: Row, model: Any, second: Any | None) -> Trace:
         _, two = _encoding(second, row, picture.rgb)
         trace = replace(trace, steps=(*trace.steps, _otherwise(one, two, picture.rgb)))
     truth = truth_of(item, picture, model)
-    return trace if truth is None else with_truth(trace, truth, one.labels, models.band(truth))
+    return trace if truth is None else with_truth(trace, truth.labels, one.labels, models.band(truth.labels))
 
 
 def _encoding(model: Any, row: Row, rgb: np.ndarray) -> tuple[Any, Answer]:
@@ -92,23 +92,18 @@ def _otherwise(one: Answer, two: Answer, image: np.ndarray) -> Step:
     return Step("Otherwise", f"{two.card['name']} calls {100 * differ.mean():.1f} % of the pixels otherwise.", layers)
 
 
-def truth_of(item: Item, picture: Picture, model: Any) -> np.ndarray | None:
-    """(H, W) uint8 labels from the picture's mask, None where there is none that fits; the row's note says why."""
+def truth_of(item: Item, picture: Picture, model: Any) -> Truth | None:
+    """What the picture's mask says; None where there is none that fits or names a class, of which the row's note says
+    why."""
     if item.mask is None:
         return None
-    size = picture.original or (picture.width, picture.height)
+    shown, size = picture.rgb.shape[1::-1], picture.original or (picture.width, picture.height)
     try:
-        return ground(
-            item.mask(),
-            "",
-            picture.rgb.shape[1::-1],
-            size,
-            model.card.classes,
-            model.colours,
-            orientation=picture.orientation,
-        ).labels
+        truth = ground(item.mask(), item.name, shown, size, model.card.classes, model.colours,
+                       orientation=picture.orientation)  # fmt: skip
     except (CollectionError, MaskError):
         return None
+    return None if (truth.labels == VOID).all() else truth
 
 
 def take_in_hand(item: Item, row: Row, model: Any, gallery: bool) -> None:
@@ -120,5 +115,6 @@ def take_in_hand(item: Item, row: Row, model: Any, gallery: bool) -> None:
         truth = truth_of(item, decode(data), model)
         picker.take(data, row.name.rsplit("/", 1)[-1])
         if truth is not None:
-            truths.keep(row.key, tuple(model.card.classes), truth)
+            asked = (truth.question,) if truth.question else ()
+            truths.keep(row.key, tuple(model.card.classes), truth.labels, asked + truth.told)
     st.rerun()

@@ -41,3 +41,9 @@ def test_the_errors_are_a_step_with_their_share_near_boundaries(truth):
     assert "5.5 % of the pixels are wrong; 91 % of the errors" in both[1].sentence
     assert both[1].layers[1].data.sum() == 11
     assert not both[1].layers[1].data[0, 0], "void is never wrong"
+
+
+def test_a_truth_that_is_void_everywhere_judges_nothing(truth):
+    trace = Trace(np.zeros((10, 20, 3), np.uint8), {}, (), ("left", "right"), np.zeros((2, 3), np.uint8))
+    void = np.full_like(truth, VOID)
+    assert with_truth(trace, void, truth, boundary_band(void)).steps[1].sentence.startswith("No pixel can be judged")
