@@ -4,10 +4,11 @@ import streamlit as st
 
 from engine.debug import layer_steps as steps
 from engine.debug import layers
+from engine.trace import Step
 from pages.debug import layers_dead
 from pages.debug import layers_panels as panels
 from pages.debug.layers_controls import Asked, ask
-from pages.kit import models, queue
+from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import frame, tabs
 from pages.kit.picker import Chosen, picker
@@ -48,22 +49,27 @@ def look(chosen: Chosen) -> None:
         owner = (chosen.key, name, asked.key)
         shown, go = with_field(trace, KEY, owner)
         pick = viewer(shown, KEY, picks=True, start=OVERALL, go=go)
-        if remember(pick, KEY, owner, lambda x, y: listen(model, chosen, recording, asked, maps, pick)):
+        channel, shape = channel_of(pick, maps), maps.overall.shape
+        if remember(pick, KEY, owner, lambda x, y, _: listen(model, chosen, recording, asked, channel, shape, x, y)):
             st.rerun(scope="fragment")
         explain(model, chosen, recording, asked, maps)
     with page.side:
         viewer_panel(KEY)
 
 
-def listen(model, chosen: Chosen, recording: layers.Recording, asked: Asked, maps: layers.Maps, pick: Pick):
-    """What the cell that was clicked listens to, in the channel that was shown, as a step."""
-    at = pick.step - OVERALL - 1
-    if at < len(maps.order):  # on the last step, which shows such a field, it is about the same channel again
+def channel_of(pick: Pick | None, maps: layers.Maps) -> int | None:
+    """The channel that was shown where the cell was clicked, None for all of them together."""
+    if pick is not None and pick.step - OVERALL - 1 < len(maps.order):
+        at = pick.step - OVERALL - 1
         st.session_state[_CHANNEL] = int(maps.order[at]) if at >= 0 else None
-    channel, shape = st.session_state.get(_CHANNEL), maps.overall.shape
-    cell = steps.cell_at(chosen.rgb, shape, pick.x, pick.y)
-    found = queue.run(lambda: layers.listened(model, chosen.rgb, asked.module.name, asked.index, cell, channel),
-                      "Following the gradient back to the picture ...")  # fmt: skip
+    return st.session_state.get(_CHANNEL)  # the last step, which shows such a field, is about the same channel again
+
+
+def listen(model, chosen: Chosen, recording: layers.Recording, asked: Asked, channel: int | None,
+           shape: tuple[int, ...], x: float, y: float) -> Step:  # fmt: skip
+    """What the cell under (x, y) listens to, as a step; this runs in the queue."""
+    cell = steps.cell_at(chosen.rgb, shape, x, y)
+    found = layers.listened(model, chosen.rgb, asked.module.name, asked.index, cell, channel)
     return steps.field_step(chosen.rgb, recording, asked.module.outputs[asked.index], cell, channel, shape, found)
 
 
