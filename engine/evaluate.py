@@ -13,7 +13,6 @@ pixels whose truth is another VOC class are void for every model. Their figures 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -37,19 +36,10 @@ def data_for(card: Card, folder: Path | str, split: str = "val") -> Segmentation
     """The data set that `card`'s model is scored on, in its published layout below `folder`. Raises DataError."""
     by_key = {"kind": flickr8k.load, "task": mnist.load}  # what captioners' and digit readers' cards say
     reader = next((by_key[key] for key in by_key if key in card.settings), None)
-    reader = reader or _READERS.get(card.settings.get("labels", "")) or _by_names(card.classes)
+    reader = reader or _READERS.get(card.settings.get("labels", ""))
     if reader is None:
         raise DataError(f"There is no data set here to score {card.name} on.")
     return reader(folder, split)
-
-
-def _by_names(classes: tuple[str, ...]) -> Callable[..., Segmentation] | None:
-    """The reader of the first data set that a model of these classes can be scored on, None where there is none."""
-    for labels, reader in ((stanford.LABELS, stanford.load), (voc.LABELS, voc.load)):
-        with contextlib.suppress(DataError):
-            reduction(classes, labels.classes)
-            return reader
-    return None
 
 
 def reduction(theirs: tuple[str, ...], ours: tuple[str, ...]) -> np.ndarray:

@@ -14,7 +14,6 @@ from engine.__main__ import main
 from engine.cards import ModelError
 from engine.data import stanford
 from engine.trace import Trace
-from tests.debug import networks
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -101,7 +100,7 @@ def test_evaluate_ends_with_one_line_of_json(loaded, scenes, capsys):
 def test_bench_prints_one_line_for_each_name(monkeypatch, capsys):
     asked = {}
 
-    def fake(names, tries, progress, load):
+    def fake(names, tries, progress):
         asked.update(names=names, tries=tries)
         progress("working")
         return [{"model": n} for n in (*names, "peer")]
@@ -187,63 +186,3 @@ def test_report_writes_one_file_for_many_pictures(rgb, tmp_path, capsys):
     assert out.read_text(encoding="utf8").lower().startswith("<!doctype html>")
     assert main(["report", "fcn-scenes", str(tmp_path / "nowhere"), "--out", str(out)]) == 2
     assert main(["report", "fcn-scenes", str(tmp_path), "--out", str(tmp_path / "report.exe")]) == 2
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory) -> Path:
-    """A network in ONNX of two classes, in a folder of its own."""
-    path = tmp_path_factory.mktemp("own") / "mine.onnx"
-    path.write_bytes(networks.conv(out=(1, 2, "h2", "w2"), weight=networks.WEIGHT[:2], bias=networks.BIAS[:2]))
-    return path
-
-
-def test_a_network_in_a_file_goes_everywhere(own, rgb, tmp_path, capsys, monkeypatch):
-    """`trace`, `report` and `bench` take it; what must be said of it is asked for in one sentence."""
-    Image.fromarray(rgb).save(tmp_path / "a.png")
-    said = ["--classes", "ground,thing", "--size", "96"]
-    assert main(["trace", str(own), str(tmp_path / "a.png"), "--out", str(tmp_path / "trace"), *said]) == 0
-    assert Trace.load(tmp_path / "trace").classes == ("ground", "thing")
-    names = tmp_path / "names.txt"
-    names.write_text("ground\nthing\n")
-    out = tmp_path / "r.json"
-    (tmp_path / "masks").mkdir()
-    Image.fromarray(np.zeros(rgb.shape[:2], np.uint8)).save(tmp_path / "masks" / "a.png")
-    report = ["report", str(own), str(tmp_path), "--out", str(out), "--classes", str(names)]
-    assert main(report) == 0
-    assert json.loads(out.read_text())["classes"] == ["ground", "thing"]
-    assert main([*report, "--fail-under", "pixel-accuracy=0"]) == 0
-    capsys.readouterr()
-    assert main([*report, "--fail-under", "pixel-accuracy=0", "--fail-under", "iou-of-thing=0.5"]) == 1
-    assert "iou-of-thing" in capsys.readouterr().err
-    assert json.loads(out.read_text())["pictures"], "the report is written all the same"
-    assert main([*report, "--fail-under", "beauty=0.5"]) == 2
-    assert main([*report, "--classes", "ground,thing", "--size", "huge"]) == 2
-    assert main(["evaluate", str(own), "--data", str(tmp_path), *said]) == 2
-    assert "no data set here" in capsys.readouterr().err
-    monkeypatch.setattr(bench, "PEERS", {})
-    assert main(["bench", str(own), *said, "--tries", "1"]) == 0
-    line = json.loads(capsys.readouterr().out.splitlines()[0])
-    assert line["trace_median"] > 0
-
-
-@pytest.mark.usefixtures("loaded")
-def test_what_is_said_of_a_file_says_nothing_of_a_model_here(rgb, tmp_path, capsys):
-    Image.fromarray(rgb).save(tmp_path / "a.png")
-    assert main(["trace", "fcn-scenes", str(tmp_path / "a.png"), "--out", str(tmp_path / "o"), "--size", "96"]) == 2
-    assert capsys.readouterr().err == "fcn-scenes is no model's file, so --size says nothing of it.\n"
-
-
-def test_a_file_that_is_not_there_is_a_sentence(tmp_path, capsys):
-    assert main(["report", str(tmp_path / "no.onnx"), str(tmp_path), "--out", str(tmp_path / "r.csv")]) == 2
-    assert "no.onnx" in capsys.readouterr().err
-
-
-def test_names_and_help_do_not_import_torch():
-    """`models` and `--help` answer in half a second instead of the three that torch takes."""
-    for arguments in (["models"], ["--help"], ["report", "--help"]):
-        code = (
-            f"import sys; sys.argv = ['engine', *{arguments!r}]\nfrom engine.__main__ import main\n"
-            "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules and 'onnx' not in sys.modules"
-        )
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr

@@ -12,9 +12,8 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import re
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,11 +73,6 @@ class Row:
         """Share of the judged pixels that are wrong."""
         return None if self.pixel_accuracy is None else 1 - self.pixel_accuracy
 
-    @property
-    def scores(self) -> Scores | None:
-        """All figures of the picture, from its counts; None where nothing was judged."""
-        return None if self.confusion is None else _scores(np.array(self.confusion))
-
     @cached_property
     def icon(self) -> bytes:
         """The overlay at most `ICON` pixels large, a JPEG; b"" where there is none."""
@@ -97,8 +91,7 @@ class Summary:
     unsure: float | None
     disagreement: float | None
     pixel_accuracy: float | None
-    mean_iou: float | None  # over the classes in the truth
-    mean_iou_truth_or_prediction: float | None
+    mean_iou: float | None
     iou: tuple[float, ...]  # of each class; nan where it does not occur; () where nothing was judged
     shares: tuple[float, ...]
 
@@ -301,24 +294,9 @@ def summary(rows: Sequence[Row]) -> Summary:
         disagreement=_mean(row.disagreement for row in rows),
         pixel_accuracy=scores and scores.pixel_accuracy,
         mean_iou=scores and scores.mean_iou,
-        mean_iou_truth_or_prediction=scores and scores.mean_iou_truth_or_prediction,
         iou=scores.iou if scores else (),
         shares=tuple(np.mean(shares, 0).tolist()) if shares else (),
     )
-
-
-def remarks(rows: Sequence[Row], most: int = 6) -> tuple[str, ...]:
-    """What was said of several pictures or of one: each sentence once, those of most pictures first; numbers in them
-    are those of the first one."""
-    said: dict[str, tuple[str, str]] = {}  # the sentence without its numbers -> itself, and whose it is
-    times: Counter[str] = Counter()
-    for row in rows:
-        for sentence in re.split(r"(?<=[.?!]) (?=[A-Z“\d])", row.note) if row.note else ():
-            kind = re.sub(r"\d+(\.\d+)?", "#", sentence)
-            said.setdefault(kind, (sentence, row.name))
-            times[kind] += 1
-    return tuple(f"{times[kind]} of {len(rows)} pictures, such as {said[kind][1]}: {said[kind][0]}"
-                 for kind, _ in times.most_common(most))  # fmt: skip
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""What a model said about many pictures, to be taken away: one HTML file that needs nothing else, CSV or JSON.
+"""What a model said about many pictures, to be taken away: one HTML file that needs nothing else, or CSV.
 
 References
 1. `python -m engine report MODEL DIR --out FILE`: this module is what it runs.
@@ -11,24 +11,20 @@ import base64
 import csv
 import io
 import json
-import math
-import re
 import time
 from collections import UserDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from engine.cards import Card
 from engine.debug import batch, collection, report_page
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError
-from engine.debug.onnx_spec import unique
 from engine.debug.report_page import Report
 
-ENDINGS = (".html", ".csv", ".json")
+ENDINGS = (".html", ".csv")
 FORMAT = 1  # of the file that an unfinished run leaves behind
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BYTES = ("thumbnail", "overlay")
@@ -39,9 +35,7 @@ COLUMNS: dict[str, Callable[[Row], object]] = {
     "width": lambda row: row.width or "",
     "height": lambda row: row.height or "",
     "pixel accuracy": lambda row: _number(row.pixel_accuracy),
-    "mean IoU, classes in the truth": lambda row: _number(row.mean_iou),
-    "mean IoU, classes in truth or prediction":
-        lambda row: _number(row.scores and row.scores.mean_iou_truth_or_prediction),
+    "mean IoU": lambda row: _number(row.mean_iou),
     "uncertainty": lambda row: _number(row.uncertainty),
     "unsure": lambda row: _number(row.unsure),
     "disagreement": lambda row: _number(row.disagreement),
@@ -57,81 +51,39 @@ def html(report: Report) -> str:
 
 
 def csv_text(report: Report) -> str:
-    """The report as CSV text, a line for each picture: shares from 0 to 1.
-
-    After the columns the IoU of each class, its share of the answer, and the confusion matrix as JSON (rows are the
-    truth), all in the order of the classes.
-    """
+    """The report as CSV text, a line for each picture: shares from 0 to 1, and the share of each class at the end."""
     out = io.StringIO()
     writer = csv.writer(out)
-    names = unique(report.card.classes)
-    writer.writerow(list(map(_no_formula, (*COLUMNS, *(f"IoU of {name}" for name in names),
-                                           *(f"share of {name}" for name in names), "confusion"))))  # fmt: skip
-    blank = ("",) * len(names)
+    writer.writerow([*COLUMNS, *(f"share of {name}" for name in report.card.classes)])
+    blank = ("",) * len(report.card.classes)
     for row in report.rows:
-        cells = [*(value(row) for value in COLUMNS.values()), *(map(_number, row.scores.iou) if row.scores else blank),
-                 *(map(_number, row.shares) if row.shares else blank),
-                 json.dumps(row.confusion) if row.confusion else ""]  # fmt: skip
+        cells = [*(value(row) for value in COLUMNS.values()), *(map(_number, row.shares) if row.shares else blank)]
         writer.writerow([_no_formula(cell) for cell in cells])
     return out.getvalue()
 
 
-def json_text(report: Report) -> str:
-    """The report as JSON: title, made, model, against, classes, notes, summary and pictures; shares from 0 to 1, null
-    where nobody can know. Lists of classes, and the rows (truth) and columns of a confusion, go in their order."""
-    found = batch.summary(report.rows)
-    whole = {
-        "title": report.title, "made": report.made, "model": report.card.name, "sha256": report.card.sha256,
-        "against": report.second and report.second.name, "classes": list(unique(report.card.classes)),
-        "notes": list(report.notes), "sorted_by": batch.usual_order(report.rows),
-        "summary": asdict(found) | {"iou": [_share(x) for x in found.iou]},
-        "pictures": [
-            {key: value(row) if (value := COLUMNS[key])(row) != "" else None for key in COLUMNS}
-            | {"iou": [_share(x) for x in row.scores.iou] if row.scores else None,
-               "shares": [_share(x) for x in row.shares] or None, "confusion": row.confusion}
-            for row in report.rows
-        ],
-    }  # fmt: skip
-    return json.dumps(whole, indent=1)
-
-
-def _share(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else round(float(value), 6)
-
-
 def _number(value: float | None) -> float | str:
-    return "" if value is None or math.isnan(value) else round(float(value), 6)
+    return "" if value is None else round(value, 6)
 
 
 def _no_formula(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-WRITERS: dict[str, Callable[[Report], str]] = dict(zip(ENDINGS, (html, csv_text, json_text), strict=True))
-
-
 def report(title: str, rows: Iterable[Row], card: Card, second: Card | None = None,
            notes: tuple[str, ...] = ()) -> Report:  # fmt: skip
-    """A report made now, its rows with the worst first; what was said of the pictures goes to its notes, too."""
+    """A report made now, its rows with the worst first."""
     rows = list(rows)
     rows = batch.ordered(rows, batch.usual_order(rows))
-    return Report(
-        title,
-        tuple(rows),
-        card,
-        second,
-        (*notes, *batch.remarks(rows)),
-        datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-    )
+    return Report(title, tuple(rows), card, second, notes, datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"))
 
 
-def run(model: Any, folder: Path | str, out: Path | str, second: Any | None = None,
+def run(model: str, folder: Path | str, out: Path | str, second: str | None = None,
         progress: Callable[[str], None] = lambda line: None, limit: int | None = None,
-        device: str = "cpu", masks: str | None = None) -> Report:  # fmt: skip
-    """Run `model` over the pictures of `folder`, a folder or a zip, and write the report to `out` (one of `ENDINGS`).
+        device: str = "cpu") -> Report:  # fmt: skip
+    """Run `model` over the pictures of `folder`, a folder or a zip, and write the report to `out` (.html or .csv).
 
-    model: its name, or the model itself. second: one to disagree with. masks: see `collection.from_path`. progress:
-    gets a line for each picture. limit: take only so many pictures. While
+    second: a model to disagree with. progress: gets a line for each picture. limit: take only so many pictures. While
     it runs, OUT.partial.jsonl keeps what is done: a run that was stopped goes on from there. Raises CollectionError,
     ModelError and OSError.
     """
@@ -139,12 +91,10 @@ def run(model: Any, folder: Path | str, out: Path | str, second: Any | None = No
 
     out = Path(out)
     if out.suffix.lower() not in ENDINGS:
-        raise CollectionError(f"A report is written as {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, not as {out.name}.")
-    found = collection.from_path(folder, masks)
-    for sentence in filter(None, (found.question, *found.notes)):
-        progress(sentence)
+        raise CollectionError(f"A report is written as {' or '.join(ENDINGS)}, not as {out.name}.")
+    found = collection.from_path(folder)
     items = found.items[:limit]
-    one, two = (zoo.load(m, device) if isinstance(m, str) else m for m in (model, second))
+    one, two = zoo.load(model, device), zoo.load(second, device) if second else None
     kept = Partial(out.with_name(f"{out.name}.partial.jsonl"))
     rows, pace, started = [], batch.Pace(), time.monotonic()
     try:
@@ -159,7 +109,7 @@ def run(model: Any, folder: Path | str, out: Path | str, second: Any | None = No
         raise
     made = report(found.title, rows, one.card, two and two.card, found.notes)
     written = out.with_name(f"{out.name}.part")
-    written.write_text(WRITERS[out.suffix.lower()](made), encoding="utf8", newline="")
+    written.write_text((html if out.suffix.lower() == ".html" else csv_text)(made), encoding="utf8", newline="")
     written.replace(out)
     kept.path.unlink(missing_ok=True)
     return made
@@ -171,46 +121,11 @@ def _line(row: Row, done: int, total: int, left: float | None) -> str:
     return f"{done} of {total}{time_left}: {row.name}{f': {row.error}' if row.error else ''}"
 
 
-METRICS: dict[str, Callable[[batch.Summary], float | None]] = {
-    "pixel accuracy": lambda found: found.pixel_accuracy,
-    "mean IoU": lambda found: found.mean_iou,
-    "mean IoU, truth or prediction": lambda found: found.mean_iou_truth_or_prediction,
-}  # of all judged pixels together; the IoU of a class is "IoU of NAME"
-
-
-def threshold(text: str) -> tuple[str, float]:
-    """The metric and the value in "mean-iou=0.6", "pixel-accuracy=90%" or "iou-of-dog=0.5". Raises CollectionError."""
-    name, sign, value = text.rpartition("=")
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(%?)\s*", value)
-    share = float(found[1]) / (100 if found[2] else 1) if found else math.nan
-    if not sign or not 0 <= share <= 1:
-        raise CollectionError(f"{text[:80]!r} is no METRIC=VALUE with a value from 0 to 1, such as mean-iou=0.6.")
-    return name.strip(), share
-
-
-def judged(found: batch.Summary, classes: Sequence[str], name: str) -> float | None:
-    """The figure that a metric's name means, None where nothing could be judged. Raises CollectionError.
-
-    Capitals, hyphens, underscores and commas do not count. Of classes with one name the numbers of `unique` tell.
-    """
-    known = {_plain(key): value for key, value in METRICS.items()}
-    if (metric := known.get(_plain(name))) is not None:
-        return metric(found)
-    by_class = {_plain(f"IoU of {other}"): k for k, other in enumerate(unique(classes))}
-    if (k := by_class.get(_plain(name))) is None:
-        raise CollectionError(f"There is no metric {name[:80]!r}; there are {', '.join(METRICS)}, and IoU of CLASS.")
-    return _share(found.iou[k]) if found.iou else None
-
-
-def _plain(name: str) -> str:
-    return " ".join(re.sub(r"[-_,]", " ", name).casefold().split())
-
-
 def sentence(made: Report) -> str:
     """The figures of a report in one line."""
     found = batch.summary(made.rows)
-    figures = {key: value(found) for key, value in METRICS.items()}
-    figures |= {"uncertainty": found.uncertainty, "disagreement": found.disagreement}
+    figures = {"pixel accuracy": found.pixel_accuracy, "mean IoU": found.mean_iou, "uncertainty": found.uncertainty,
+               "disagreement": found.disagreement}  # fmt: skip
     known = [f"{words} {100 * value:.1f} %" for words, value in figures.items() if value is not None]
     failed = [f"{found.failed} failed"] if found.failed else []
     return ", ".join([f"{found.pictures} pictures", *failed, *known])

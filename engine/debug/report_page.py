@@ -72,7 +72,7 @@ def html(report: Report) -> str:
 <header>
 <h1>{name}</h1>
 <p>{escape(_subtitle(report, found))}</p>
-{"".join(f"<p>{escape(note)}</p>" for note in report.notes)}
+<p>{escape(" ".join(report.notes))}</p>
 </header>
 <main>
 {_figures(found)}
@@ -108,8 +108,7 @@ def _figures(found: Summary) -> str:
     """The figures of all pictures together, as large numbers."""
     shares = (
         (found.pixel_accuracy, "pixel accuracy", "over all judged pixels"),
-        (found.mean_iou, "mean IoU", "classes in the truth, all judged pixels"),
-        (found.mean_iou_truth_or_prediction, "mean IoU", "classes in truth or prediction"),
+        (found.mean_iou, "mean IoU", "over all judged pixels"),
         (found.uncertainty, "uncertainty", "mean entropy over log K"),
         (found.unsure, "unsure", f"of the pixels: best class below {SURE}"),
         (found.disagreement, "disagreement", "of the pixels, between the two models"),
@@ -156,8 +155,6 @@ def _columns(report: Report, found: Summary) -> Iterator[Column]:
     shown = (
         ("error", "Error", "share of the judged pixels that are wrong", lambda row: row.wrong, found.judged),
         ("iou", "Mean IoU", "of the classes in the mask", lambda row: row.mean_iou, found.judged),
-        ("all-iou", "Mean IoU, called too", "of the classes in mask or answer: a false alarm counts 0",
-         lambda row: row.scores and row.scores.mean_iou_truth_or_prediction, found.judged),
         ("uncertainty", "Uncertainty", "mean entropy over log K", lambda row: row.uncertainty, True),
         ("unsure", "Unsure", f"pixels whose best class is below {SURE}", lambda row: row.unsure, True),
         ("disagreement", "Disagreement", "pixels that the models call otherwise", lambda row: row.disagreement,

@@ -6,7 +6,6 @@ import base64
 import csv
 import hashlib
 import io
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -103,7 +102,7 @@ def test_the_file_loads_nothing_and_runs_its_own_script_only():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_from_outside_are_text(name):
-    plain, _ = page([row("harmless.png", note="Note")], notes=("Note",))
+    plain, _ = page([row("harmless.png", note="Note")])
     text, found = page([row(name, note=f"Note {name}")], notes=(name,))
     same = [tag for tag, _ in Page(plain).tags]
     assert [tag for tag, _ in found.tags] == same, "no tag of its own"
@@ -127,18 +126,7 @@ def test_the_table_holds_the_rows_with_the_worst_first():
     names = [x["data-value"] for x in found.all("td") if x["class"] == "name"]
     assert names == ["d.png", "b.png", "a.png", "c.png"]
     heads = [x["class"] for x in found.all("th")]
-    assert heads == [
-        "pictures",
-        "name",
-        "error",
-        "iou",
-        "all-iou",
-        "uncertainty",
-        "unsure",
-        "classes",
-        "size",
-        "seconds",
-    ]
+    assert heads == ["pictures", "name", "error", "iou", "uncertainty", "unsure", "classes", "size", "seconds"]
     assert [x["class"] for x in found.all("th") if x.get("aria-sort")] == ["error"]
     assert [float(x["data-value"]) for x in found.all("td") if x["class"] == "error number" and x["data-value"]] == [
         0.8, 0.1]  # fmt: skip
@@ -175,60 +163,6 @@ def test_csv_reads_back_and_holds_no_formula():
     failed = report.csv_text(report.report("x", [Row("c.png", error="This file is empty.")], card_of()))
     (only,) = csv.DictReader(io.StringIO(failed))
     assert (only["error"], only["uncertainty"], only["share of sky"]) == ("This file is empty.", "", "")
-
-
-def test_iou_by_class_and_the_confusion_stand_in_csv_and_json():
-    """9 of 10 pixels of the first class right, one called the second: IoU 0.9 and 0, so 0.9 over the truth's classes
-    and 0.45 over those in truth or prediction; two classes of one name stay apart."""
-    card = card_of(classes=("sky", "car", "car", "d", "e", "f", "g", "h"))
-    made = report.report("x", [row(pixel_accuracy=0.9, mean_iou=0.9, confusion=counts(9, 1)), row("z.png")], card)
-    first, second = csv.DictReader(io.StringIO(report.csv_text(made)))
-    assert (first["IoU of sky"], first["IoU of car"], first["IoU of car (2)"]) == ("0.9", "0.0", "")
-    assert json.loads(first["confusion"]) == [list(line) for line in counts(9, 1)]
-    assert first["mean IoU, classes in the truth"] == "0.9"
-    assert first["mean IoU, classes in truth or prediction"] == "0.45"
-    assert (second["IoU of sky"], second["confusion"]) == ("", "")
-    whole = json.loads(report.json_text(made))
-    assert whole["classes"][:3] == ["sky", "car", "car (2)"]
-    assert whole["pictures"][0]["iou"] == [0.9, 0.0, *[None] * 6]
-    assert whole["pictures"][0]["confusion"] == [list(line) for line in counts(9, 1)]
-    assert whole["pictures"][1]["confusion"] is None
-    assert whole["summary"]["mean_iou"] == pytest.approx(0.9)
-    assert whole["summary"]["mean_iou_truth_or_prediction"] == pytest.approx(0.45)
-    assert whole["sorted_by"] == "error"
-
-
-def test_what_must_stand_beside_figures_stands_in_the_report():
-    note = "3 of the 8 classes never occur in the truth: their IoU cannot be judged. {} % of the picture are void."
-    rows = [row(f"{i}.png", note=note.format(i)) for i in range(3)]
-    made = report.report("x", rows, card_of(), notes=("Mine.",))
-    assert made.notes[0] == "Mine."
-    assert made.notes[1].startswith("3 of 3 pictures, such as ")
-    assert sum("never occur in the truth" in sentence for sentence in made.notes) == 1
-    text = "".join(Page(report.html(made)).texts["p"])
-    assert "never occur in the truth" in text
-
-
-@pytest.mark.parametrize(("text", "expected"), [
-    ("mean-iou=0.6", ("mean-iou", 0.6)), ("Pixel accuracy=90%", ("Pixel accuracy", 0.9)), ("a=b=1", ("a=b", 1.0)),
-    ("mean-iou", None), ("mean-iou=6", None), ("mean-iou=nan", None), ("=0.5x", None),
-])  # fmt: skip
-def test_thresholds(text, expected):
-    if expected is None:
-        with pytest.raises(CollectionError, match="METRIC=VALUE"):
-            report.threshold(text)
-    else:
-        assert report.threshold(text) == expected
-
-
-def test_metrics_are_found_by_the_names_in_the_report():
-    found = batch.summary([row(pixel_accuracy=0.9, mean_iou=0.9, confusion=counts(9, 1))])
-    classes = ("sky", "car", *"cdefgh")
-    names = ("pixel-accuracy", "MEAN_IOU", "mean IoU, truth or prediction", "iou-of-sky", "IoU of car", "iou of c")
-    assert [report.judged(found, classes, name) for name in names] == [0.9, 0.9, 0.45, 0.9, 0.0, None]
-    assert report.judged(batch.summary([row()]), classes, "mean iou") is None
-    with pytest.raises(CollectionError, match="There is no metric 'f1'; there are pixel accuracy"):
-        report.judged(found, classes, "f1")
 
 
 @pytest.fixture
@@ -315,7 +249,7 @@ def test_lines_of_another_kind_are_left_out(tmp_path, line):
 
 
 def test_mistakes_are_sentences(folder, tmp_path, loads):
-    with pytest.raises(CollectionError, match=r"written as \.html, \.csv or \.json, not as report\.pdf"):
+    with pytest.raises(CollectionError, match=r"written as \.html or \.csv, not as report\.pdf"):
         report.run("any", folder, tmp_path / "report.pdf")
     with pytest.raises(CollectionError, match="no folder or zip"):
         report.run("any", tmp_path / "nowhere", tmp_path / "report.html")
