@@ -54,7 +54,8 @@ class Contestant:
 
 
 def bench(names: Sequence[str] = (), *, tries: int = 30, size: tuple[int, int] = SIZE,
-          progress: Callable[[str], None] = print) -> list[dict[str, Any]]:  # fmt: skip
+          progress: Callable[[str], None] = print,
+          load: Callable[[str], Any] | None = None) -> list[dict[str, Any]]:  # fmt: skip
     """Time the models called `names` (all of ours by default) and the peers; one record each, in that order.
 
     A record: model, width, height, input (width and height that the network sees), tries, threads; the times of each of
@@ -62,6 +63,7 @@ def bench(names: Sequence[str] = (), *, tries: int = 30, size: tuple[int, int] =
     held before it). Of segmentation networks also ratio = trace / forward and ratio_beyond_image = (trace - image) /
     forward, both of medians; same_size, the forward at the full size, and times_faster_than {peer: its forward /
     same_size_median}.
+    load: gives the model of a name, `engine.zoo.load` unless said.
     A model that is not there is named to `progress` and left out; raises ModelError where it was asked for by name.
     """
     rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
@@ -73,7 +75,7 @@ def bench(names: Sequence[str] = (), *, tries: int = 30, size: tuple[int, int] =
 
     for name in names or OURS:
         try:
-            join(name, _ours(zoo.load(name), rgb))
+            join(name, _ours((load or zoo.load)(name), rgb))
         except ModelError as error:
             if names:
                 raise

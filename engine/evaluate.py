@@ -30,15 +30,22 @@ from engine.metrics import Meter, Scores
 from engine.trace import VOID
 
 _READERS = {"stanford": stanford.load, "animals": voc.load, "voc": voc.load}  # a card's settings["labels"]
+_THERE = ((("iccv09Data", "iccv09Data.tar.gz"), stanford.load), (("VOCdevkit",), voc.load))
 
 
 def data_for(card: Card, folder: Path | str, split: str = "val") -> Segmentation | Captions | Digits:
-    """The data set that `card`'s model is scored on, in its published layout below `folder`. Raises DataError."""
+    """The data set that `card`'s model is scored on, in its published layout below `folder`. Raises DataError.
+
+    A card that names none, as that of a model's own file, is scored on what lies there.
+    """
     by_key = {"kind": flickr8k.load, "task": mnist.load}  # what captioners' and digit readers' cards say
     reader = next((by_key[key] for key in by_key if key in card.settings), None)
     reader = reader or _READERS.get(card.settings.get("labels", ""))
+    if reader is None and "labels" not in card.settings:
+        reader = next((read for names, read in _THERE if any((Path(folder) / name).exists() for name in names)), None)
     if reader is None:
-        raise DataError(f"There is no data set here to score {card.name} on.")
+        raise DataError(f"There is no data set here to score {card.name} on; `report` scores a folder of pictures and "
+                        "masks.")  # fmt: skip
     return reader(folder, split)
 
 

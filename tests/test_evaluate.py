@@ -108,6 +108,9 @@ def test_classes_that_do_not_meet_are_refused(ours):
 def test_the_card_says_which_data(tmp_path):
     with pytest.raises(DataError, match="no data set"):
         scoring.data_for(card_of(settings={}), tmp_path)
+    (tmp_path / "other/VOCdevkit").mkdir(parents=True)
+    with pytest.raises(DataError, match="PASCAL"):  # a model of one's own is scored on what lies there
+        scoring.data_for(card_of(settings={}), tmp_path / "other")
     for labels, words in (("stanford", "Stanford"), ("animals", "PASCAL"), ("voc", "PASCAL")):
         with pytest.raises(DataError, match=words):
             scoring.data_for(card_of(settings={"labels": labels}), tmp_path)

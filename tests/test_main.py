@@ -186,3 +186,99 @@ def test_report_writes_one_file_for_many_pictures(rgb, tmp_path, capsys):
     assert out.read_text(encoding="utf8").lower().startswith("<!doctype html>")
     assert main(["report", "fcn-scenes", str(tmp_path / "nowhere"), "--out", str(out)]) == 2
     assert main(["report", "fcn-scenes", str(tmp_path), "--out", str(tmp_path / "report.exe")]) == 2
+
+
+def two_classes(bias: float) -> bytes:
+    """A network in ONNX with two classes that says "bright" of what is above 0 once `bias` is added."""
+    from tests.debug import networks
+
+    weight = np.zeros((2, 3, 3, 3), np.float32)
+    weight[1, :, 1, 1] = 1
+    return networks.conv(weight=weight, bias=np.array([0, bias], np.float32), out=(1, 2, "h2", "w2"))
+
+
+@pytest.fixture
+def own(tmp_path, rgb):
+    """A network that always says the first class, a folder with a picture, and its mask of 0 and 255."""
+    (tmp_path / "net.onnx").write_bytes(two_classes(-1000))
+    (tmp_path / "set/masks").mkdir(parents=True)
+    Image.fromarray(rgb).save(tmp_path / "set/a.png")
+    truth = np.zeros(rgb.shape[:2], np.uint8)
+    truth[:, :26] = 255  # a fifth
+    Image.fromarray(truth).save(tmp_path / "set/masks/a.png")
+    return tmp_path
+
+
+def test_report_takes_a_models_file_and_fails_under_a_threshold(own, capsys):
+    out = own / "report.json"
+    command = ["report", str(own / "net.onnx"), str(own / "set"), "--out", str(out), "--classes", "dark,bright"]
+    assert main([*command, "--fail-under", "mean-iou=0.4", "--fail-under", "Pixel accuracy=79%"]) == 0
+    assert main([*command, "--fail-under", "mean-iou=0.41"]) == 1
+    assert "mean IoU is 40.00 %, below 41.00 %." in capsys.readouterr().err
+    found = json.loads(out.read_text())
+    assert found["figures"]["mean IoU"] == pytest.approx(0.4)
+    assert found["confusion"] == [[90 * 104, 0], [90 * 26, 0]]
+    (picture,) = found["pictures"]
+    assert picture["iou by class"] == pytest.approx([0.8, 0])
+    assert picture["confusion"] == found["confusion"]
+    assert any("Two values" in note for note in found["notes"])
+    assert main([*command, "--fail-under", "agreement=0"]) == 1, "what nobody judged fails"
+    assert main([*command, "--reading", "class-index", "--masks", "masks", "--fail-under", "pixel-accuracy=1"]) == 0
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    (["--fail-under", "beauty=1"], "the metrics are pixel-accuracy, class-accuracy, mean-iou"),
+    (["--fail-under", "mean-iou"], "write METRIC=VALUE"),
+    (["--fail-under", "mean-iou=seven"], "a share from 0 to 1"),
+    (["--reading", "tea leaves"], "no one reading called tea leaves"),
+    (["--masks", "nowhere"], "no mask in nowhere"),
+    (["--classes", "one"], "at least two names"),
+    (["--size", "big"], "The size is"),
+])  # fmt: skip
+def test_mistakes_about_a_models_file_are_one_sentence(own, more, words, capsys):
+    command = ["report", str(own / "net.onnx"), str(own / "set"), "--out", str(own / "r.html")]
+    assert main([*command, *([] if "--classes" in more else ["--classes", "dark,bright"]), *more]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+    assert not (own / "r.html").exists()
+
+
+def test_classes_may_stand_in_a_file_or_beside_the_model(own, rgb):
+    (own / "names.txt").write_text("dark\nbright\n")
+    for said in (["--classes", str(own / "names.txt")], []):
+        if not said:
+            (own / "net.json").write_text('{"classes": ["dark", "bright"], "size": 64}')
+        command = ["trace", str(own / "net.onnx"), str(own / "set/a.png"), "--out", str(own / "out"), *said]
+        assert main(command) == 0
+        assert Trace.load(own / "out").classes == ("dark", "bright")
+
+
+def test_a_models_file_is_timed_and_scored(own, scenes, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "PEERS", {})
+    assert main(["bench", str(own / "net.onnx"), "--tries", "1", "--classes", "2", "--size", "64"]) == 0
+    assert json.loads(capsys.readouterr().out)["trace_median"] > 0
+    scored = [
+        "evaluate",
+        str(own / "net.onnx"),
+        "--data",
+        str(scenes),
+        "--split",
+        "all",
+        "--limit",
+        "1",
+        "--size",
+        "64",
+    ]
+    assert main([*scored, "--classes", "sky,tree"]) == 0
+    assert json.loads(capsys.readouterr().out)["pixel_accuracy"] == 1, "all of that picture is sky"
+    assert main([*scored, "--classes", "dark,bright"]) == 2
+    assert "cannot be scored on" in capsys.readouterr().err
+    assert main(["evaluate", "fcn-scenes", "--data", str(scenes), "--classes", "a,b"]) == 2
+    assert "can be said of a model's file" in capsys.readouterr().err
+
+
+def test_names_and_cards_need_no_torch():
+    """torch takes seconds to import; `models` and `--help` answer without it."""
+    words = "import sys; from engine.__main__ import main; main(['models']); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, timeout=120).returncode == 0

@@ -13,7 +13,7 @@ import hashlib
 import io
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,7 +28,7 @@ from engine.cards import ModelError
 from engine.debug.answers import Answer, answer
 from engine.debug.collection import CollectionError, Item, order
 from engine.debug.compare import Incomparable, common
-from engine.debug.ground import ground
+from engine.debug.ground import Reading, ground
 from engine.debug.masks import MaskError
 from engine.images import ImageError, decode
 from engine.metrics import Meter, Scores, confusion
@@ -38,6 +38,7 @@ SMALL = 256  # pixels of the longer side of the two small pictures
 ICON = 96  # the same for those in a table
 SURE = 0.5  # probability of the winning class below which a pixel counts as unsure
 LAST = 8  # pictures that the time left is guessed from
+NOTES = 6  # of what is said of masks, in a summary
 ORDERS = ("error", "uncertainty", "disagreement", "name")
 
 
@@ -46,9 +47,10 @@ class Row:
     """What is known of one picture; None where nobody can know it.
 
     key: SHA-256 of the file. width, height: of the file's picture, upright; 0 where it could not be read. error: why it
-    could not. note: what was done to the picture or was wrong with its mask. uncertainty: mean entropy over log K.
-    unsure: share of pixels whose winning class has a probability below `SURE`. disagreement: share of pixels that the
-    second model calls otherwise. confusion: counts n_ij. shares: of each class in the answer. thumbnail, overlay: JPEG.
+    could not. note: what was done to the picture and what must be said of its mask. uncertainty: mean entropy over
+    log K. unsure: share of pixels whose winning class has a probability below `SURE`. disagreement: share of pixels
+    that the second model calls otherwise. mean_iou: over the classes in the mask; mean_iou_either: over those in mask
+    or answer. confusion: counts n_ij. shares: of each class in the answer. thumbnail, overlay: JPEG.
     """
 
     name: str
@@ -63,10 +65,12 @@ class Row:
     disagreement: float | None = None
     pixel_accuracy: float | None = None
     mean_iou: float | None = None
+    mean_iou_either: float | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     shares: tuple[float, ...] = ()
     thumbnail: bytes = b""
     overlay: bytes = b""
+    remarks: tuple[str, ...] = ()  # of the notes those on the mask, one sentence each
 
     @property
     def wrong(self) -> float | None:
@@ -91,9 +95,13 @@ class Summary:
     unsure: float | None
     disagreement: float | None
     pixel_accuracy: float | None
+    class_accuracy: float | None
     mean_iou: float | None
+    mean_iou_either: float | None
+    confusion: tuple[tuple[int, ...], ...]  # of all judged pictures together; () where nothing was judged
     iou: tuple[float, ...]  # of each class; nan where it does not occur; () where nothing was judged
     shares: tuple[float, ...]
+    notes: tuple[str, ...] = ()  # what is said of at least one picture's mask, with how often
 
 
 class Pace:
@@ -111,8 +119,8 @@ class Pace:
         return pictures * median(self._last) if self._last else None
 
 
-def together(model: Any, second: Any | None = None) -> str:
-    """What tells a run of these models from any other: their names, weights and variants.
+def together(model: Any, second: Any | None = None, reading: Reading | None = None) -> str:
+    """What tells a run of these models from any other: their names, weights and variants, and how masks are read.
 
     Raises CollectionError for two models that share no class, so that nobody can say where they agree.
     """
@@ -120,6 +128,7 @@ def together(model: Any, second: Any | None = None) -> str:
         raise CollectionError(f"{model.card.name} and {second.card.name} share no class, so that nobody can say where "
                               "they agree.")  # fmt: skip
     parts = [part for m in (model, second) if m is not None for part in (m.card.name, m.card.sha256, m.usual)]
+    parts += [reading.name] if reading else []
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -132,13 +141,15 @@ def related(a: Sequence[str], b: Sequence[str]) -> bool:
 
 
 def rows(model: Any, items: Iterable[Item], second: Any | None = None,
-         kept: MutableMapping[str, Row] | None = None) -> Iterator[tuple[Row, bool]]:  # fmt: skip
+         kept: MutableMapping[str, Row] | None = None,
+         reading: Reading | None = None) -> Iterator[tuple[Row, bool]]:  # fmt: skip
     """Each picture's row once it is there, and whether it was computed now; a bad picture gives a row with its error.
 
     model, second: of kind `engine.segmentation.labelling.Labelling`. kept: rows of earlier runs, which are not computed
-    again; new ones are added. Whoever stops asking ends the run. Raises CollectionError as `together`.
+    again; new ones are added. reading: of all masks, None for a guess at each. Whoever stops asking ends the run.
+    Raises CollectionError as `together`.
     """
-    run, kept = together(model, second), {} if kept is None else kept
+    run, kept = together(model, second, reading), {} if kept is None else kept
     for item in items:
         try:
             data = item.read()
@@ -149,7 +160,7 @@ def rows(model: Any, items: Iterable[Item], second: Any | None = None,
         key = hashlib.sha256(data).hexdigest()
         place = f"{run}:{key}:{hashlib.sha256(mask).hexdigest()[:16] if mask else problem}"
         fresh = place not in kept
-        row = _row(model, second, data, key, mask, problem) if fresh else kept[place]
+        row = _row(model, second, data, key, mask, problem, reading) if fresh else kept[place]
         if not row.error:  # what failed may go better next time
             kept[place] = row
         yield replace(row, name=item.name), fresh
@@ -163,7 +174,8 @@ def _read_mask(item: Item) -> tuple[bytes, str]:
         return b"", f"Its mask is not used. {error}"
 
 
-def _row(model: Any, second: Any | None, data: bytes, key: str, mask: bytes, problem: str) -> Row:
+def _row(model: Any, second: Any | None, data: bytes, key: str, mask: bytes, problem: str,
+         reading: Reading | None = None) -> Row:  # fmt: skip
     started = time.perf_counter()
     row = Row("", key)
     try:
@@ -171,7 +183,7 @@ def _row(model: Any, second: Any | None, data: bytes, key: str, mask: bytes, pro
         width, height = picture.original or (picture.width, picture.height)
         row = replace(row, width=width, height=height, note=_sentences(picture.notice, problem))
         row, labels = _answered(row, model, second, picture.rgb)
-        row = _judged(row, mask, labels, model, picture.orientation)
+        row = _judged(row, mask, labels, model, picture.orientation, reading)
     except (ImageError, ModelError) as error:
         row = replace(row, error=str(error))
     except Exception as error:  # a network may fail on one picture; the others are not its fault
@@ -204,31 +216,31 @@ def differing(one: Answer, two: Answer) -> np.ndarray:
     return shared.rename(one.labels, one.classes) != shared.rename(two.labels, two.classes)
 
 
-def _judged(row: Row, mask: bytes, labels: np.ndarray, model: Any, orientation: int) -> Row:
+def _judged(row: Row, mask: bytes, labels: np.ndarray, model: Any, orientation: int,
+            reading: Reading | None) -> Row:  # fmt: skip
     """The row with `labels` (H, W) held against the picture's mask, where there is one that fits."""
     if not mask:
         return row
-    classes = model.card.classes
+    classes, size = model.card.classes, (row.width, row.height)
     try:
-        found = ground(
-            mask,
-            "",
-            labels.shape[::-1],
-            (row.width, row.height),
-            classes,
-            model.colours,
-            answer=labels,
-            orientation=orientation,
-        )
+        found = ground(mask, "", labels.shape[::-1], size, classes, model.colours, reading, labels, orientation)
     except MaskError as error:
-        return replace(row, note=_sentences(row.note, f"Its mask is not used. {error}"))
-    row = replace(row, note=_sentences(row.note, found.question, *found.notes))
+        said = f"Its mask is not used. {error}"
+        return replace(row, note=_sentences(row.note, said), remarks=(said,))
+    said = tuple(filter(None, (found.how, found.question, *found.notes)))
+    row = replace(row, note=_sentences(row.note, *said), remarks=said)
     matrix = confusion(found.labels, labels, len(classes))
     if not matrix.any():
         return row
     scores = _scores(matrix)
     return replace(row, pixel_accuracy=scores.pixel_accuracy, mean_iou=scores.mean_iou,
+                   mean_iou_either=scores.mean_iou_truth_or_prediction,
                    confusion=tuple(map(tuple, matrix.tolist())))  # fmt: skip
+
+
+def class_iou(row: Row) -> tuple[float, ...]:
+    """The IoU of each class on a judged picture, nan where it is in neither mask nor answer."""
+    return _scores(np.array(row.confusion)).iou
 
 
 def _scores(matrix: np.ndarray) -> Scores:
@@ -293,9 +305,16 @@ def summary(rows: Sequence[Row]) -> Summary:
         unsure=_mean(row.unsure for row in rows),
         disagreement=_mean(row.disagreement for row in rows),
         pixel_accuracy=scores and scores.pixel_accuracy,
+        class_accuracy=scores and scores.class_accuracy,
         mean_iou=scores and scores.mean_iou,
+        mean_iou_either=scores and scores.mean_iou_truth_or_prediction,
+        confusion=tuple(map(tuple, sum(judged).tolist())) if judged else (),
         iou=scores.iou if scores else (),
         shares=tuple(np.mean(shares, 0).tolist()) if shares else (),
+        notes=tuple(
+            f"{count} of {len(rows)} pictures: {words}"
+            for words, count in Counter(words for row in rows for words in row.remarks).most_common(NOTES)
+        ),
     )
 
 

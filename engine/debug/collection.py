@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import Image
 
 from engine import gallery
-from engine.debug import pairing, zips
+from engine.debug import coco, pairing, zips
 from engine.debug.pairing import EVERYTHING, NOBODY, File, plain
 from engine.debug.zips import MOST, CollectionError, Read, parts_of, too_large
 from engine.images import MAX_BYTES
@@ -208,9 +208,10 @@ def _collect(title: str, found: Iterable[File], before: Sequence[str], most: int
     if len(pairs.pictures) > most:
         notes.append(f"{_files(len(pairs.pictures) - most)} left out: at most {most} pictures are taken.")
     names = _names(pairs.pictures)
+    parts = {} if chosen in (NOBODY, EVERYTHING) else _parts_of_coco(datasets, pairs.pictures[:most], notes)
     items = []
     for place, (file, name) in enumerate(islice(zip(pairs.pictures, names, strict=True), most)):
-        mask = pairs.masks.get(place)
+        mask = pairs.masks.get(place) or parts.get(place)
         items.append(Item(name, file.read, mask and mask.read, mask.path if mask else ""))
     labelmap = next((file.read for file in others if file.parts[-1].casefold() == LABELMAP), None)
     return Collection(title, tuple(items), tuple(notes), held, pairs.question, pairs.doubtful, pairs.groups, pairs.used,
@@ -245,12 +246,36 @@ def _json_files(others: Sequence[File], pictures: Sequence[File]) -> tuple[list[
 def _kind_of_json(file: File) -> str:
     """ "labelme", "coco" or "" by the keys that it holds."""
     try:
-        data = file.read()
+        data = file.read().replace(b"\0", b"")  # UTF-16 becomes readable
     except CollectionError:
         return ""
     if b'"shapes"' in data:
         return "labelme"
     return "coco" if b'"annotations"' in data and b'"images"' in data else ""
+
+
+def _parts_of_coco(datasets: Sequence[File], pictures: Sequence[File], notes: list[str]) -> dict[int, File]:
+    """place of a picture -> what files of COCO's instances say of it; what cannot be used is said in `notes`."""
+    found: dict[int, File] = {}
+    for dataset in datasets:
+        try:
+            told = coco.read(dataset.read())
+        except (CollectionError, coco.CocoError) as error:
+            notes.append(f"{plain(dataset.path)} is not used. {error}")
+            continue
+        for place, file in enumerate(pictures):
+            try:
+                part = told.part(file.path)
+            except coco.CocoError as error:
+                found.setdefault(place, File(dataset.parts, partial(_refuse, str(error))))
+            else:
+                if part and place not in found:
+                    found[place] = File(dataset.parts, partial(_same, part))
+    return found
+
+
+def _refuse(sentence: str) -> bytes:
+    raise CollectionError(sentence)
 
 
 def _left_out(others: Sequence[File]) -> Iterator[str]:

@@ -11,7 +11,8 @@ import base64
 import hashlib
 import math
 import platform
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
@@ -19,6 +20,9 @@ from importlib.metadata import version
 from engine import palette
 from engine.cards import ASSETS, Card
 from engine.debug.batch import SURE, Row, Summary, summary, usual_order
+
+IN_TRUTH = "mean IoU, classes in the truth"
+IN_EITHER = "mean IoU, classes in truth or answer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,17 @@ class Column:
     number: bool = False
 
 
+_SORTED = {"error": "Sorted by error, the share of the judged pixels that are wrong, the worst first.",
+           "disagreement": "Sorted by disagreement between the two models, the largest first.",
+           "uncertainty": "Sorted by uncertainty, the largest first."}  # fmt: skip
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes as they are shown: of several that are alike all say their place, from 0."""
+    shared = Counter(names)
+    return tuple(f"{name} ({k})" if shared[name] > 1 else name for k, name in enumerate(names))
+
+
 def html(report: Report) -> str:
     """The whole file. All text in it is escaped; its policy lets it load and run nothing but its own script."""
     style, script = (_asset(f"report.{ending}") for ending in ("css", "js"))
@@ -72,7 +87,7 @@ def html(report: Report) -> str:
 <header>
 <h1>{name}</h1>
 <p>{escape(_subtitle(report, found))}</p>
-<p>{escape(" ".join(report.notes))}</p>
+<p>{escape(" ".join((*report.notes, *found.notes)))}</p>
 </header>
 <main>
 {_figures(found)}
@@ -108,7 +123,8 @@ def _figures(found: Summary) -> str:
     """The figures of all pictures together, as large numbers."""
     shares = (
         (found.pixel_accuracy, "pixel accuracy", "over all judged pixels"),
-        (found.mean_iou, "mean IoU", "over all judged pixels"),
+        (found.mean_iou, "mean IoU", "classes in the truth, over all judged pixels"),
+        (found.mean_iou_either, "mean IoU", "classes in truth or answer: a false alarm of another class counts 0"),
         (found.uncertainty, "uncertainty", "mean entropy over log K"),
         (found.unsure, "unsure", f"of the pixels: best class below {SURE}"),
         (found.disagreement, "disagreement", "of the pixels, between the two models"),
@@ -126,7 +142,7 @@ def _colour(k: int, count: int) -> str:
 
 def _classes(report: Report, found: Summary) -> str:
     """Each class with its colour, its share of all pictures, and its IoU where anything was judged."""
-    names = report.card.classes
+    names = unique(report.card.classes)
     lines = (
         f'<li><i style="background:{_colour(k, len(names))}"></i>{escape(name)}'
         f"<span>{_percent(found.shares[k] if found.shares else None)}</span>"
@@ -154,7 +170,9 @@ def _columns(report: Report, found: Summary) -> Iterator[Column]:
     yield Column("name", "Name", "by name", lambda row: row.name, _name)
     shown = (
         ("error", "Error", "share of the judged pixels that are wrong", lambda row: row.wrong, found.judged),
-        ("iou", "Mean IoU", "of the classes in the mask", lambda row: row.mean_iou, found.judged),
+        ("iou", "Mean IoU, in truth", "over the classes in the truth", lambda row: row.mean_iou, found.judged),
+        ("either", "Mean IoU, in either", "over the classes in truth or answer", lambda row: row.mean_iou_either,
+         found.judged),
         ("uncertainty", "Uncertainty", "mean entropy over log K", lambda row: row.uncertainty, True),
         ("unsure", "Unsure", f"pixels whose best class is below {SURE}", lambda row: row.unsure, True),
         ("disagreement", "Disagreement", "pixels that the models call otherwise", lambda row: row.disagreement,
@@ -164,7 +182,7 @@ def _columns(report: Report, found: Summary) -> Iterator[Column]:
         if wanted:
             yield Column(key, head, words, value, lambda row, value=value: _percent(value(row)), number=True)
     yield Column("classes", "What is there", "shares of the classes", _nothing,
-                 lambda row: _bar(row, report.card.classes), sorts=False)  # fmt: skip
+                 lambda row: _bar(row, unique(report.card.classes)), sorts=False)  # fmt: skip
     yield Column("size", "Size", "width x height in pixels", lambda row: row.width * row.height,
                  lambda row: f"{row.width}&#8239;x&#8239;{row.height}" if row.width else "", number=True)  # fmt: skip
     yield Column("seconds", "Time", "seconds", lambda row: row.seconds,
@@ -194,6 +212,7 @@ def _table(report: Report, found: Summary) -> str:
     body = "".join(f"<tr>{''.join(_cell(column, row) for column in columns)}</tr>" for row in report.rows)
     return f"""<section>
 <h2>Pictures</h2>
+<p>{_SORTED[by]} A click on a head sorts by it.</p>
 <input type="radio" name="view" id="as-table" checked><label for="as-table">Table</label>
 <input type="radio" name="view" id="as-sheet"><label for="as-sheet">Contact sheet</label>
 <div class="rows"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>
@@ -220,8 +239,9 @@ def _cell(column: Column, row: Row) -> str:
 def _card(title: str, card: Card) -> str:
     """A model's card."""
     facts = {"Name": card.name, "What it is": f"{card.title}. {card.summary}", "Paper": card.paper, "Data": card.data,
-             "Split": card.split, "Measured": card.line, "Classes": ", ".join(card.classes), "Licence": card.licence,
-             "Known failures": " ".join(card.failures), "SHA-256 of the weights": card.sha256}  # fmt: skip
+             "Split": card.split, "Measured": card.line, "Classes": ", ".join(unique(card.classes)),
+             "Licence": card.licence, "Known failures": " ".join(card.failures),
+             "SHA-256 of the weights": card.sha256}  # fmt: skip
     lines = "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in facts.items() if text)
     return f"<section><h2>{title}</h2><dl>{lines}</dl></section>"
 

@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -126,7 +127,8 @@ def test_the_table_holds_the_rows_with_the_worst_first():
     names = [x["data-value"] for x in found.all("td") if x["class"] == "name"]
     assert names == ["d.png", "b.png", "a.png", "c.png"]
     heads = [x["class"] for x in found.all("th")]
-    assert heads == ["pictures", "name", "error", "iou", "uncertainty", "unsure", "classes", "size", "seconds"]
+    assert heads == ["pictures", "name", "error", "iou", "either", "uncertainty", "unsure", "classes", "size",
+                     "seconds"]  # fmt: skip
     assert [x["class"] for x in found.all("th") if x.get("aria-sort")] == ["error"]
     assert [float(x["data-value"]) for x in found.all("td") if x["class"] == "error number" and x["data-value"]] == [
         0.8, 0.1]  # fmt: skip
@@ -249,7 +251,7 @@ def test_lines_of_another_kind_are_left_out(tmp_path, line):
 
 
 def test_mistakes_are_sentences(folder, tmp_path, loads):
-    with pytest.raises(CollectionError, match=r"written as \.html or \.csv, not as report\.pdf"):
+    with pytest.raises(CollectionError, match=r"written as \.html, \.csv or \.json, not as report\.pdf"):
         report.run("any", folder, tmp_path / "report.pdf")
     with pytest.raises(CollectionError, match="no folder or zip"):
         report.run("any", tmp_path / "nowhere", tmp_path / "report.html")
@@ -262,3 +264,51 @@ def test_a_report_of_hundreds_of_pictures_stays_small(model, rgb):
     ((one, _),) = batch.rows(model, [Item("a.png", out.getvalue)])
     text = report.html(report.report("x", [one] * 200, card_of()))
     assert len(text) < 200 * 60_000
+
+
+def test_csv_and_json_hold_iou_by_class_and_the_confusion_of_each_picture():
+    made = report.report("x", ROWS, card_of(), notes=("A note.",))
+    line = next(x for x in csv.DictReader(io.StringIO(report.csv_text(made))) if x["name"] == "d.png")
+    assert (line["IoU of sky"], line["pixels of sky called tree"], line["pixels of sky called sky"]) == (
+        "0.2",
+        "8",
+        "2",
+    )
+    found = json.loads(report.json_text(made))
+    one = next(x for x in found["pictures"] if x["name"] == "d.png")
+    assert one["confusion"] == [list(true) for true in counts(2, 8)]
+    assert one["iou by class"][:3] == [0.2, 0, None]
+    assert found["iou by class"][0] == 0.55
+    assert found["figures"]["mean IoU, classes in the truth"] == 0.55
+    assert found["figures"]["mean IoU, classes in truth or answer"] == 0.275, "the false alarm of a tree counts 0"
+    assert found["notes"] == ["A note."]
+
+
+def test_classes_of_one_name_are_told_apart_by_their_place():
+    twins = card_of(classes=("a", "a", "b", "c", "d", "e", "f", "g"))
+    text = report.csv_text(report.report("x", ROWS, twins))
+    assert {"share of a (0)", "share of a (1)", "IoU of b"} <= set(csv.DictReader(io.StringIO(text)).fieldnames)
+    assert "a (1)" in report.html(report.report("x", ROWS, twins))
+
+
+def test_both_conventions_of_mean_iou_and_what_sorts_are_named():
+    text, found = page([*ROWS, row("e.png", remarks=("Read by: Class index.",))])
+    words = "".join(found.texts["small"])
+    assert "classes in the truth" in words
+    assert "classes in truth or answer" in words
+    assert "Sorted by error" in text
+    assert "1 of 5 pictures: Read by: Class index." in "".join(found.texts["p"])
+
+
+def test_what_is_unsure_is_said_with_its_pairs(folder, tmp_path, loads):
+    (folder / "labels").mkdir()
+    (folder / "labels/p0.png").write_bytes((folder / "masks/p0.png").read_bytes())
+    lines = []
+    made = report.run("any", folder, tmp_path / "r.html", progress=lines.append)
+    assert any("two masks fit one picture" in line for line in lines)
+    assert any("p0.png  with  labels/p0.png" in line for line in lines)
+    assert any('--masks "labels/"' in line for line in lines)
+    assert any("unsure" in note for note in made.notes)
+    assert all(row.confusion is None for row in made.rows)
+    again = report.run("any", folder, tmp_path / "r.html", masks="labels")
+    assert sum(row.confusion is not None for row in again.rows) == 1
