@@ -139,20 +139,24 @@ def allowed(output: Output, size: tuple[int, int], cell: tuple[int, int]) -> tup
 
 
 def field_step(rgb: np.ndarray, recording: Recording, output: Output, cell: tuple[int, int], channel: int | None,
-               shape: tuple[int, int], found: tuple[np.ndarray, np.ndarray]) -> Step:  # fmt: skip
+               shape: tuple[int, int], found: tuple[np.ndarray, np.ndarray] | None) -> Step:  # fmt: skip
     """What a cell of a map of `shape` listens to, as a step of its own.
 
-    channel: None means the sum of all. found: what `engine.debug.layers.listened` gave.
+    channel: None means the sum of all. found: what `engine.debug.layers.listened` gave, None where there are no
+    gradients.
     """
-    heat, box = found
     scale = np.array([rgb.shape[1] / recording.size[1], rgb.shape[0] / recording.size[0]] * 2)
     row, column = cell
     middle = [[(column + 0.5) / shape[1] * rgb.shape[1], (row + 0.5) / shape[0] * rgb.shape[0]]]
     whose = "The sum of all channels" if channel is None else f"Channel {channel}"
     sentence = f"{whose} at row {row}, column {column}: "
-    layers = [Layer("image", "faint picture", faint(rgb, 0, 2 * FAINT)),
-              Layer("heat", "gradient", heat, range=(0.0, 1.0), unit="share of the strongest")]  # fmt: skip
-    if heat.any():
+    layers = [Layer("image", "faint picture", faint(rgb, 0, 2 * FAINT))]
+    if found is not None:
+        heat, box = found
+        layers.append(Layer("heat", "gradient", heat, range=(0.0, 1.0), unit="share of the strongest"))
+    if found is None:
+        sentence += "onnxruntime gives no gradients"
+    elif heat.any():
         x0, y0, x1, y1 = box / scale
         sentence += f"nine tenths of its gradient come from {x1 - x0:.0f} x {y1 - y0:.0f} pixels"
         layers.append(Layer("boxes", "nine tenths", box[None]))

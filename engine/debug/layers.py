@@ -141,8 +141,10 @@ class _Enough(Exception):
 def record(model: Any, rgb: np.ndarray) -> Recording:
     """Run the network of `model` on (H, W, 3) uint8 once and note what every module gives; no map is kept.
 
-    Raises LayersError where the model has no network, or it cannot be copied.
+    Raises LayersError where the model has no network, or it cannot be copied. Of a network in ONNX the nodes are noted.
     """
+    if onnx := _onnx(model):
+        return onnx.record(model, rgb)
     network = twin(network_of(model))
     with torch.inference_mode(), _autocast(model):
         x = tensors.to_input(rgb, model.working_size(rgb), model.device)
@@ -155,6 +157,13 @@ def record(model: Any, rgb: np.ndarray) -> Recording:
     for name, outputs in heard.items():
         heard[name] = [replace(o, bounds=listening.bounds.get((name, o.call, o.part))) for o in outputs]
     return Recording(tuple(x.shape[-2:]), _tree(network, heard))
+
+
+def _onnx(model: Any) -> Any:
+    """`engine.debug.layer_onnx` for a network in ONNX, None for others."""
+    from engine.debug import layer_onnx
+
+    return layer_onnx if isinstance(model, layer_onnx.OnnxModel) else None
 
 
 def _tree(network: nn.Module, heard: dict[str, list[Output]]) -> tuple[Module, ...]:
@@ -222,6 +231,9 @@ def capture(model: Any, rgb: np.ndarray, name: str, index: int = 0, by: str = OR
     rgb: (H, W, 3) uint8. The network runs no further than there. Raises LayersError where there is no such output, or
     it has no rows and columns.
     """
+    if onnx := _onnx(model):
+        x = torch.empty(1, 3, *model.working_size(rgb))
+        return _maps(_on_picture(onnx.value(model, rgb, name, index), x), by, most)
     network = twin(network_of(model))
     with torch.inference_mode(), _autocast(model):
         x = tensors.to_input(rgb, model.working_size(rgb), model.device)
@@ -260,8 +272,10 @@ def listened(model: Any, rgb: np.ndarray, name: str, index: int, cell: tuple[int
 
     channel: its value there, None means the sum of all channels. Returns |gradient| by the picture as (h/4, w/4) float
     with peak 1, zeros where there is none, and the box (4,) in the image pixel frame that holds `SHARE` of it.
-    Raises LayersError as `capture` does.
+    Raises LayersError as `capture` does, and for a network in ONNX, which runs forwards only.
     """
+    if _onnx(model):
+        raise LayersError("onnxruntime gives no gradients: what a cell of an ONNX network listens to is not known.")
     network = twin(network_of(model))
     size = model.working_size(rgb)
 

@@ -30,7 +30,7 @@ from onnx import (
 
 from engine.cards import ModelError
 from engine.debug.onnx_pipe import MOST_ARRAYS
-from engine.debug.onnx_spec import DTYPES, MOST_OUTPUTS, MOST_SIDE, TOLD, Info, Port, quoted
+from engine.debug.onnx_spec import DTYPES, MOST_OUTPUTS, MOST_SIDE, TOLD, Info, Port, quoted, unique
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 MOST_NODES = 20_000
@@ -83,6 +83,7 @@ def read(data: bytes, beside: Mapping[str, bytes] | None = None) -> ModelProto:
     _check_operators(model, nodes)
     _check_versions(model)
     _check_shapes(model)
+    _name_once(model)
     return model
 
 
@@ -220,6 +221,14 @@ def _check_tensor(tensor: TensorProto) -> None:
         raise ModelError(f"A tensor in this file has more than {MOST_VALUES:,} numbers.")
     if tensor.ByteSize() * 8 + 64 < math.prod(tensor.dims):
         raise ModelError("A tensor in this file is shorter than its shape says.")
+
+
+def _name_once(model: ModelProto) -> None:
+    """No two nodes keep the same name, which onnxruntime refuses and nothing refers to."""
+    named = [node for node in model.graph.node if node.name]
+    for node, name in zip(named, unique(node.name for node in named), strict=True):
+        if node.name != name:
+            node.name = name
 
 
 def _check_operators(model: ModelProto, nodes: list[NodeProto]) -> None:

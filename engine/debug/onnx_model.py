@@ -25,7 +25,10 @@ LEAST = 1e-7  # probability that still has a logarithm
 
 
 class OnnxModel(OnePass):
-    """A network in ONNX with what was said about it. Runs on the CPU; its layers cannot be looked into."""
+    """A network in ONNX with what was said about it. Runs on the CPU.
+
+    values: layer -> names of what it gives inside of the network, once `engine.debug.layer_onnx` has looked.
+    """
 
     network: Remote
 
@@ -35,6 +38,7 @@ class OnnxModel(OnePass):
             raise ModelError(sentence)
         self.spec, self.source = spec, source
         self.multiple = spec.multiple
+        self.values: dict[str, tuple[str, ...]] = {}
         super().__init__(card, Remote(source, spec))
 
     def working_size(self, rgb: np.ndarray) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from engine.debug.onnx_pipe import MOST_ARRAYS, Late, Pipe, PipeError, Tick
 from engine.debug.onnx_spec import Info, Port, Seen, harmless
 
 MOST_FILE = 100 * 2**20  # bytes
-START_SECONDS, OPEN_SECONDS, RUN_SECONDS = 30.0, 60.0, 60.0
+START_SECONDS, OPEN_SECONDS, RUN_SECONDS, LAYERS_SECONDS = 30.0, 60.0, 60.0, 120.0
 IDLE = 180.0  # seconds after which a process that nobody asks is ended
 ALIVE = 4  # processes at once; the one that was not asked for longest ends for another
 _ROOT = Path(__file__).resolve().parents[2]
@@ -117,8 +117,8 @@ class Network:
         self.size = sum(map(len, files.values()))
         if self.size > MOST_FILE:
             raise ModelError(f"This network has {self.size >> 20} MB; at most {MOST_FILE >> 20} MB can be run.")
-        if len(files) > MOST_ARRAYS:
-            raise ModelError(f"At most {MOST_ARRAYS - 1} files with weights can come with a network.")
+        if len(files) >= MOST_ARRAYS:
+            raise ModelError(f"At most {MOST_ARRAYS - 2} files with weights can come with a network.")
         self._holder = _Holder(files)
         weakref.finalize(self, self._holder.close)
         with self._holder.lock:
@@ -145,6 +145,22 @@ class Network:
             raise ModelError("The network's process gave no map.")
         seconds = answer.get("seconds")
         return arrays[0], seconds if isinstance(seconds, float) else 0.0
+
+    def inside(self, array: np.ndarray, layout: str, value: str = "",
+               tick: Tick | None = None) -> tuple[dict, np.ndarray]:  # fmt: skip
+        """What is inside for `array` at the input: all nodes with statistics of what they give, or one `value`.
+
+        layout: of the input. tick: as for `run`. Raises ModelError.
+        """
+        with self._holder.lock:
+            self._holder.opened(tick)
+            names, files = self._holder.files()
+            head = {"do": "layers", "input": self.info.inputs[0].name, "layout": layout, "beside": names,
+                    "value": value}  # fmt: skip
+            answer, arrays = self._holder.ask(head, [array, *files], LAYERS_SECONDS, tick)
+        if len(arrays) != 1:
+            raise ModelError("The network's process gave nothing of what is inside.")
+        return answer, arrays[0]
 
     def close(self) -> None:
         """End the process and let the file go; the network cannot be asked again."""
@@ -178,15 +194,19 @@ class _Holder:
         if self.process is None:
             _make_room(self)
             self.process = Process()
-            self._file.seek(0)
-            parts = [np.frombuffer(self._file.read(size), np.uint8) for size in self._sizes.values()]
-            head = {"do": "open", "beside": list(self._sizes)[1:]}
+            names, files = self.files()
             try:
-                self._answer, _ = self.ask(head, parts, OPEN_SECONDS, tick)
+                self._answer, _ = self.ask({"do": "open", "beside": names}, files, OPEN_SECONDS, tick)
             except ModelError:
                 self.rest()  # it holds no network
                 raise
         return self._answer
+
+    def files(self) -> tuple[list[str], list[np.ndarray]]:
+        """The names of the files beside the network, and the bytes of all; the lock is held."""
+        self._file.seek(0)
+        parts = [np.frombuffer(self._file.read(size), np.uint8) for size in self._sizes.values()]
+        return list(self._sizes)[1:], parts
 
     def ask(self, head: dict, array: np.ndarray | Sequence[np.ndarray], seconds: float,
             tick: Tick | None) -> tuple[dict, list]:  # fmt: skip

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -307,12 +308,13 @@ def clean(names: Iterable[Any]) -> tuple[str, ...]:
 def unique(names: Iterable[str]) -> tuple[str, ...]:
     """The names, each one once: where one comes again it gets a number behind it."""
     names = tuple(names)
-    taken, made = set(names), []
-    for i, name in enumerate(names):
-        shown, n = name, 1
-        while (n == 1 and name in names[:i]) or (n > 1 and shown in taken):
-            n += 1
-            shown = f"{name} ({n})"
+    taken, seen, made = set(names), Counter(), []
+    for name in names:
+        seen[name] += 1
+        shown = name
+        while seen[name] > 1 and shown in taken:
+            shown = f"{name} ({seen[name]})"
+            seen[name] += shown in taken
         taken.add(shown)
         made.append(shown)
     return tuple(made)

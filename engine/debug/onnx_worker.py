@@ -6,6 +6,7 @@ References
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -19,8 +20,8 @@ import onnxruntime
 from onnx import ModelProto, TensorProto, helper
 
 from engine.cards import ModelError
-from engine.debug import onnx_checks
-from engine.debug.onnx_pipe import DTYPES, MOST_BYTES, Pipe, PipeError
+from engine.debug import onnx_checks, onnx_layers
+from engine.debug.onnx_pipe import DTYPES, MOST_BYTES, MOST_JSON, Pipe, PipeError
 from engine.debug.onnx_spec import MOST_QUOTED, Seen
 
 MEMORY = 3 * 2**30  # bytes of address space
@@ -39,7 +40,7 @@ def confine() -> None:
 
 class Worker:
     """Answers questions: "open" takes a file and those beside it, "run" an input for it, "look" an input for a summary
-    of all outputs."""
+    of all outputs, "layers" an input and the files once more for what is inside."""
 
     def __init__(self) -> None:
         self._session: onnxruntime.InferenceSession | None = None
@@ -48,7 +49,9 @@ class Worker:
         """The answer to one message; what goes wrong becomes a sentence under "error"."""
         _more_time()
         try:
-            return {"open": self._open, "run": self._run, "look": self._look}[head["do"]](head, arrays)
+            return {"open": self._open, "run": self._run, "look": self._look, "layers": self._layers}[head["do"]](
+                head, arrays
+            )
         except onnx_checks.ElsewhereError as error:
             return {"error": str(error), "elsewhere": error.names}, []
         except ModelError as error:
@@ -63,8 +66,7 @@ class Worker:
         data, *others = (a.tobytes() for a in arrays)
         model = onnx_checks.read(data, dict(zip(head.get("beside", ()), others, strict=True)))
         info = onnx_checks.describe(model)
-        if others:
-            data = model.SerializeToString()
+        data = model.SerializeToString()  # what was checked is what runs
         del model, others
         self._session = _session(data)
         return asdict(info), []
@@ -79,6 +81,21 @@ class Worker:
     def _look(self, head: dict, arrays: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
         found = self._session.run(head["outputs"], {head["input"]: arrays[0]})
         return {"seen": [asdict(_seen(x)) if isinstance(x, np.ndarray) else None for x in found]}, []
+
+    def _layers(self, head: dict, arrays: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
+        x, data, *others = arrays
+        beside = dict(zip(head["beside"], (other.tobytes() for other in others), strict=True))
+        inside = onnx_layers.Inside(onnx_checks.read(data.tobytes(), beside), head["input"], head["layout"])
+
+        def run(graph: bytes, names: list[str]) -> list:
+            return _session(graph).run(names, {head["input"]: x})
+
+        if head.get("value"):
+            return {}, [inside.value(head["value"], run)]
+        nodes, statistics = inside.record(run)
+        if len(json.dumps(nodes)) > MOST_JSON // 2:
+            raise ModelError(f"This network has {len(nodes)} nodes, too many to list here.")
+        return {"nodes": nodes}, [np.concatenate(statistics) if statistics else np.zeros((0, 6), np.float32)]
 
 
 def _plain(found: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from engine.debug import layer_steps as steps
 from engine.debug import layers
+from engine.debug.onnx_model import OnnxModel
 from engine.trace import Step
 from pages.debug import layers_dead
 from pages.debug import layers_panels as panels
@@ -69,7 +70,9 @@ def listen(model, chosen: Chosen, recording: layers.Recording, asked: Asked, cha
            shape: tuple[int, ...], x: float, y: float) -> Step:  # fmt: skip
     """What the cell under (x, y) listens to, as a step; this runs in the queue."""
     cell = steps.cell_at(chosen.rgb, shape, x, y)
-    found = layers.listened(model, chosen.rgb, asked.module.name, asked.index, cell, channel)
+    found = None
+    if not isinstance(model, OnnxModel):
+        found = layers.listened(model, chosen.rgb, asked.module.name, asked.index, cell, channel)
     return steps.field_step(chosen.rgb, recording, asked.module.outputs[asked.index], cell, channel, shape, found)
 
 

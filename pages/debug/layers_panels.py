@@ -10,8 +10,9 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from engine.debug import layer_onnx, layers, onnx_process
 from engine.debug import layer_steps as steps
-from engine.debug import layers
+from engine.debug.onnx_model import OnnxModel
 from engine.trace import Table
 from pages.debug.layers_controls import NETWORK, Asked, take
 from pages.kit import charts
@@ -36,6 +37,11 @@ def what_you_see(recording: layers.Recording, asked: Asked) -> None:
         "layer · open *Dead channels*: those cost time and say nothing."
     )  # fmt: skip
     output = asked.module.outputs[asked.index]
+    if network.kind == layer_onnx.KIND:
+        st.caption(
+            "This is a network in ONNX: a module is a node of its graph, run in its own process. onnxruntime "
+            "gives no gradients, so a click shows what arithmetic allows, not what a cell does listen to."
+        )
     if output.fields:
         st.caption(f"A cell of this map stands for {output.fields[0].stride:g} pixels and can see "
                    f"{steps.field_words(output)} of them. What it does see is less: click.")  # fmt: skip
@@ -94,6 +100,9 @@ def statistics(asked: Asked, maps: layers.Maps) -> None:
 
 def source(model: Any, name: str) -> None:
     """The code of the module, and of what listened to it."""
+    if isinstance(model, OnnxModel):
+        code(layer_onnx.record, layer_onnx.value, onnx_process.Network.inside)
+        return
     with suppress(OSError, TypeError):  # somebody else's module may have no source
         code(type(layers.network_of(model).get_submodule(name)).forward)
     code(layers.capture, layers.listened)

@@ -20,7 +20,7 @@ SAMPLE = "fcn-scenes"
 _ICONS = {RIGHT: ":green[:material/check_circle:]", GUESS: ":gray[:material/lightbulb:]",
           ASK: ":blue[:material/contact_support:]", DOUBT: ":orange[:material/help:]",
           WRONG: ":red[:material/error:]"}  # fmt: skip
-MOST_FILES = 8  # that may come together
+MOST_FILES = 7  # that may come together
 _STYLE = """<style>
 .st-key-own_findings [data-testid="stText"] {font-family: inherit; font-size: 0.875rem; line-height: 1.4}
 </style>"""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from pages.kit.rooms import LAYERS
+from pages.kit.rooms import LAYERS, OWN
+from tests.debug import networks
 from tests.segmentation.pages import open_tab, text_of, visit
 
 KEY = "layers"
@@ -101,6 +103,29 @@ def test_a_model_without_layers_says_so(monkeypatch):
     app = visit(LAYERS, image="coins").run()
     assert not app.exception
     assert app.info[0].value == "This model has no layers to open."
+
+
+def test_an_own_network_in_onnx_is_opened_node_by_node():
+    app = visit(OWN, image="shapes").run()
+    weight, bias = np.zeros((5, 3, 3, 3), np.float32), np.arange(5, dtype=np.float32)
+    weight[1:] = 1
+    data = networks.conv(weight=weight, bias=bias)
+    app.file_uploader[0].upload("net.onnx", data, "application/octet-stream").run()
+    (name,) = app.session_state["own_models"]
+    app.switch_page(LAYERS.path)
+    app.query_params["model"] = name
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="model").value == name
+    words = text_of(app)
+    assert "5 × 192 × 256" in words
+    assert "**1 dead**" in words
+    assert "field 3 × 3" in words
+    assert "no gradients" in words
+    for tab in ("Module tree", "Statistics", "Dead channels", "Code that ran"):
+        open_tab(app, KEY, tab)
+        assert not app.exception, tab
+    assert any("def record" in c.value for c in app.code)
 
 
 def test_the_gallery_is_looked_through_on_demand(monkeypatch):
