@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from engine.debug import coco, labelme, masks
 from engine.debug.masks import CLEAR, Mask, MaskError, Size
+from engine.debug.onnx_spec import unique
 from engine.debug.readings import (
     APP_COLOURS,
     DATA_COLOURS,
@@ -148,7 +149,7 @@ def remarks(labels: Labels, classes: Sequence[str], answer: Labels | None = None
     if not known.any():
         return ("The mask is void everywhere.",)
     held = np.bincount(labels[known], minlength=len(classes)) > 0
-    absent = [name for name, there in zip(classes, held, strict=True) if not there]
+    absent = [name for name, there in zip(unique(classes), held, strict=True) if not there]
     notes = []
     if len(absent) == 1:
         notes.append(f"{_quoted(absent[0])} never occurs in the truth: its IoU cannot be judged.")

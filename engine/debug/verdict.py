@@ -23,6 +23,7 @@ from scipy.ndimage import find_objects
 from skimage.measure import label
 
 from engine.debug.contours import WIDTHS, BoundaryF, boundary_f
+from engine.debug.onnx_spec import unique
 from engine.metrics import Meter, Scores
 from engine.trace import VOID
 
@@ -123,13 +124,14 @@ def class_csv(found: Verdict, classes: tuple[str, ...]) -> str:
             *(f"boundary f {width} px" for width in found.boundary.widths))  # fmt: skip
     true, called, hits = found.matrix.sum(1), found.matrix.sum(0), found.matrix.diagonal()
     rows = [(name, true[k], called[k], hits[k], found.scores.iou[k], found.precision[k], found.recall[k],
-             *found.boundary.f[k]) for k, name in enumerate(classes)]  # fmt: skip
+             *found.boundary.f[k]) for k, name in enumerate(unique(classes))]  # fmt: skip
     return _csv(head, rows)
 
 
 def confusion_csv(matrix: np.ndarray, classes: tuple[str, ...]) -> str:
     """The confusion matrix (K, K) in pixels: rows the truth, columns the prediction."""
-    return _csv(("truth, called", *classes), [(name, *row) for name, row in zip(classes, matrix, strict=True)])
+    names = unique(classes)
+    return _csv(("truth, called", *names), [(name, *row) for name, row in zip(names, matrix, strict=True)])
 
 
 def _csv(head: tuple[str, ...], rows: list[tuple]) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.debug.answers import Answer
+from engine.debug.onnx_spec import unique
 from engine.debug.verdict import Verdict, cell
 from engine.segmentation.scoring import with_truth
 from engine.trace import VOID, Layer, Step, Table, Trace
@@ -85,20 +86,21 @@ def with_verdict(trace: Trace, answer: Answer, truth: np.ndarray, found: Verdict
 def _one_class(answer: Answer, truth: np.ndarray, found: Verdict, k: int) -> Step:
     known, true, called = truth != VOID, truth == k, answer.labels == k
     hit, extra, missed = true & called, known & called & ~true, true & ~called
-    words = (f"{answer.classes[k]}: {hit.sum():,} pixels found, {missed.sum():,} missed (blue), {extra.sum():,} too "
+    names = unique(answer.classes)
+    words = (f"{names[k]}: {hit.sum():,} pixels found, {missed.sum():,} missed (blue), {extra.sum():,} too "
              f"many (orange). IoU {_percent(found.scores.iou[k])}.")  # fmt: skip
     layers = (
         _photo(answer),
         Layer("heat", "missed (-1) and too many (+1)", extra.astype(np.float32) - missed, range=(-1.0, 1.0)),
         Layer("mask", "true positives", hit),
     )
-    rows = tuple((answer.classes[i], _share(found.precision[i]), _share(found.recall[i]), _share(found.scores.iou[i]))
+    rows = tuple((names[i], _share(found.precision[i]), _share(found.recall[i]), _share(found.scores.iou[i]))
                  for i in occurring(found.matrix))  # fmt: skip
     return Step("One class", words, layers, Table(("class", "precision", "recall", "IoU"), rows))
 
 
 def _confusion(answer: Answer, truth: np.ndarray, found: Verdict, focus: Focus) -> Step:
-    names, matrix, pixels = answer.classes, found.matrix, cell(truth, answer.labels, focus.true, focus.called)
+    names, matrix, pixels = unique(answer.classes), found.matrix, cell(truth, answer.labels, focus.true, focus.called)
     share = 100 * matrix[focus.true, focus.called] / max(int(matrix[focus.true].sum()), 1)
     words = (f"{matrix[focus.true, focus.called]:,} pixels of {names[focus.true]} were called {names[focus.called]}: "
              f"{share:.1f} % of {names[focus.true]}.")  # fmt: skip
@@ -118,7 +120,7 @@ def _sure(answer: Answer, truth: np.ndarray, found: Verdict) -> Step:
 
 
 def _worst(answer: Answer, truth: np.ndarray, found: Verdict, chosen: int | None) -> Step:
-    names = answer.classes
+    names = unique(answer.classes)
     rows = tuple((names[r.true], names[r.called], r.area) for r in found.regions)
     if not rows:
         return Step("Worst regions", "No pixel is wrong.", (_photo(answer),))

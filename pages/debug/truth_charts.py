@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.debug.onnx_spec import unique
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import occurring
 
@@ -25,7 +26,7 @@ def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -
     kept = occurring(found.matrix)
     matrix = found.matrix[np.ix_(kept, kept)]
     share = 100 * matrix / matrix.sum(1, keepdims=True).clip(1)
-    names = [classes[k] for k in kept]
+    names = [unique(classes)[k] for k in kept]
     at = [(i, j) for i in range(len(kept)) for j in range(len(kept))]
     hover = "%{text}<extra></extra>"
     text = np.round(share).astype(int)
@@ -53,7 +54,7 @@ def confusion(found: Verdict, classes: Sequence[str], chosen: tuple[int, int]) -
 
 def boundary(found: Verdict, classes: Sequence[str]) -> go.Figure:
     """F over the width of tolerance: each class that has a contour, and their mean."""
-    curve, percent = found.boundary, 100 * found.boundary.f
+    curve, percent, classes = found.boundary, 100 * found.boundary.f, unique(classes)
     lines = [go.Scatter(x=curve.widths, y=percent[k], name=classes[k], mode="lines+markers", line={"width": 1.5})
              for k in occurring(found.matrix) if not np.isnan(percent[k]).all()]  # fmt: skip
     mean = go.Scatter(x=curve.widths, y=100 * curve.mean, name="mean", mode="lines+markers", line={"width": 4})

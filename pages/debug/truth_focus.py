@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from engine.debug.onnx_spec import unique
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import CLASS, CONFUSION, WORST, Focus, confusions, occurring, worst_confusion
 from pages.debug.truth_state import KEY, Classes, Desk, desk
@@ -23,7 +24,8 @@ def whole(chosen: Chosen) -> Box:
 
 def focus_on(desk: Desk, classes: Classes, true: int, called: int) -> None:
     """Look at a cell of the confusion matrix; before its boxes are drawn, or from a callback."""
-    st.session_state[TRUE], st.session_state[CALLED] = classes[true], classes[called]
+    names = unique(classes)
+    st.session_state[TRUE], st.session_state[CALLED] = names[true], names[called]
     desk.region = None
 
 
@@ -66,6 +68,7 @@ def take_row(chosen: Chosen, classes: Classes, found: Verdict) -> None:
 
 def ask_focus(chosen: Chosen, classes: Classes, found: Verdict) -> Focus:
     """Two boxes, in the URL: the class whose hits are shown, and what it was called instead."""
+    classes = unique(classes)  # in the boxes; what is looked at is the place of a class
     true, called = worst_confusion(found.matrix)
     for name in (TRUE, CALLED):
         if st.session_state.get(name) not in (*classes, None):  # of a model with other classes

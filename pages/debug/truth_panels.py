@@ -9,6 +9,7 @@ import streamlit as st
 from engine import render
 from engine.debug import verdict_steps
 from engine.debug.answers import Answer
+from engine.debug.onnx_spec import unique
 from engine.debug.verdict import Verdict
 from engine.debug.verdict_steps import Focus, occurring
 from engine.trace import Trace
@@ -34,9 +35,9 @@ def figures(chosen: Chosen, answer: Answer, found: Verdict) -> None:
     for i, place in enumerate(st.columns(3)):
         for name, value in shown[i::3]:
             place.metric(name, _percent(value))
-    order = occurring(found.matrix)
+    order, names = occurring(found.matrix), unique(answer.classes)
     rows = [
-        {"class": answer.classes[k], "true pixels": int(found.matrix[k].sum()), "called": int(found.matrix[:, k].sum()),
+        {"class": names[k], "true pixels": int(found.matrix[k].sum()), "called": int(found.matrix[:, k].sum()),
          "IoU": _share(scores.iou[k]), "precision": _share(found.precision[k]), "recall": _share(found.recall[k]),
          f"boundary F, {boundary.widths[WIDTH]} px": _share(boundary.f[k, WIDTH])} for k in order
     ]  # fmt: skip
@@ -87,7 +88,8 @@ def regions(chosen: Chosen, answer: Answer, found: Verdict) -> None:
     known = max(int(found.matrix.sum()), 1)
     st.caption(f"{found.errors:,} connected regions of wrong pixels, the {len(found.regions)} largest. **Choose a "
                "row** and the picture shows it closely; a double click there shows all again.")  # fmt: skip
-    rows = [{"true": answer.classes[r.true], "called": answer.classes[r.called], "pixels": r.area,
+    names = unique(answer.classes)
+    rows = [{"true": names[r.true], "called": names[r.called], "pixels": r.area,
              "of the picture": r.area / known, "x": r.box[0], "y": r.box[1]} for r in found.regions]  # fmt: skip
     share = st.column_config.NumberColumn(format="percent")
     st.dataframe(rows, hide_index=True, key="truth_regions", selection_mode="single-row", height=300,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from engine.debug.onnx_spec import unique
 from engine.segmentation.scoring import Scored
 
 HEIGHT = 340
@@ -13,6 +14,7 @@ HEIGHT = 340
 
 def iou(result: Scored, classes: tuple[str, ...]) -> go.Figure:
     """Bars: intersection over union of each class, in percent, one colour for each variant."""
+    classes = unique(classes)
     bars = [go.Bar(name=name, x=classes, y=[100 * v for v in s.iou]) for name, s in result.scores.items()]
     return go.Figure(bars).update_layout(height=HEIGHT, title="IoU of each class, %", yaxis_range=(0, 100))
 
@@ -20,6 +22,7 @@ def iou(result: Scored, classes: tuple[str, ...]) -> go.Figure:
 def confusion(result: Scored, classes: tuple[str, ...]) -> go.Figure:
     """The confusion matrix of the last variant: rows the truth, columns the answer, in percent of the row."""
     name, matrix = list(result.confusion.items())[-1]
+    classes = unique(classes)
     share = 100 * matrix / matrix.sum(1, keepdims=True).clip(1)
     hover = "%{y} called %{x}: %{z:.1f} %, %{customdata:.0f} pixels<extra></extra>"
     heat = go.Heatmap(z=share, x=classes, y=classes, customdata=matrix, zmin=0, zmax=100, colorscale="Blues",

@@ -231,3 +231,23 @@ def test_a_perfect_answer_has_steps_too(model, rgb):
     assert found.errors == 0
     assert trace.steps[verdict_steps.WORST].sentence == "No pixel is wrong."
     assert "unknown sure" not in trace.steps[verdict_steps.SURE].sentence
+
+
+def test_classes_of_one_name_are_told_apart_wherever_they_are_listed():
+    from pages.debug import truth_charts
+    from pages.kit import charts
+
+    truth = np.repeat(np.arange(3, dtype=np.uint8), 20).reshape(3, 20)
+    labels = truth.copy()
+    labels[0, :5], labels[1, :7] = 2, 0
+    names = ("car", "road", "car")
+    found = verdict(truth, labels, np.ones(truth.shape), 3)
+    rows = list(csv.reader(io.StringIO(class_csv(found, names))))
+    assert [row[0] for row in rows[1:]] == ["car", "road", "car (2)"]
+    assert next(csv.reader(io.StringIO(confusion_csv(found.matrix, names))))[1:] == ["car", "road", "car (2)"]
+    heat = truth_charts.confusion(found, names, (0, 2)).data[0]
+    assert len(set(heat.x)) == len(set(heat.y)) == 3
+    from engine.segmentation.scoring import score
+
+    for chart in (charts.iou, charts.confusion):
+        assert len(set(chart(score(truth, {"8s": labels}, 3), names).data[0].x)) == 3
