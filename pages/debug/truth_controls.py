@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine.debug import masks
@@ -19,6 +22,7 @@ from pages.kit.keys import linked
 from pages.kit.picker import Chosen
 from pages.kit.rooms import TRUTH
 
+Row = tuple[str, Callable[[DeltaGenerator], object], int]  # its label; draws what is mapped; its option at first
 VOID_NAME = "void"
 ROWS = 40  # entries of a mask that can be mapped by hand, those of most pixels
 
@@ -128,16 +132,31 @@ def _ask_mapping(upload: Upload, classes: Classes, truth: Truth, before: tuple[i
     order = sorted(range(len(entries)), key=lambda i: -entries[i].pixels)
     more = f" The other {len(order) - ROWS} stay as they are." if len(order) > ROWS else ""
     st.caption(f"{truth.how} Change what is wrong; void does not count.{more}")
-    with st.container(height=min(52 * len(order) + 20, 215), gap=None, key="truth_mapping"):
-        for i in order[:ROWS]:
-            place, box = st.columns([1, 1.3], vertical_alignment="center", gap="small")
-            place.html(_swatch(entries[i], upload.mask.values.size))
-            at = len(classes) if mapping[i] == VOID else mapping[i]
-            key = f"truth_map_{id(upload)}_{len(classes)}_{upload.read_by.get(classes, GUESS)}_{i}"
-            picked = names.index(box.selectbox(f"Class of {entries[i].name}", names, at, filter_mode=None,
-                                               label_visibility="collapsed", key=key))  # fmt: skip
-            mapping[i] = VOID if picked == len(classes) else picked
+    rows = [
+        (
+            f"Class of {entries[i].name}",
+            lambda place, i=i: place.html(_swatch(entries[i], upload.mask.values.size)),
+            len(classes) if mapping[i] == VOID else mapping[i],
+        )
+        for i in order[:ROWS]
+    ]
+    picked = ask_classes(rows, names, f"truth_map_{id(upload)}_{len(classes)}_{upload.read_by.get(classes, GUESS)}")
+    for i, at in zip(order, picked, strict=False):
+        mapping[i] = VOID if at == len(classes) else at
     return tuple(mapping)
+
+
+def ask_classes(rows: Sequence[Row], options: Sequence[str], key: str) -> list[int]:
+    """A table of what is mapped to classes: the index of each row's option."""
+    with st.container(height=min(52 * len(rows) + 20, 215), gap=None, key="truth_mapping"):
+        picked = []
+        for i, (label, show, at) in enumerate(rows):
+            place, box = st.columns([1, 1.3], vertical_alignment="center", gap="small")
+            show(place)
+            name = box.selectbox(label, options, at, filter_mode=None, label_visibility="collapsed",
+                                 key=f"{key}_{i}")  # fmt: skip
+            picked.append(options.index(name))
+    return picked
 
 
 def _swatch(entry: masks.Entry, pixels: int) -> str:

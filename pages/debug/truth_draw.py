@@ -1,4 +1,4 @@
-"""The visitor draws the ground truth over the picture; labelme's files come and go."""
+"""The visitor draws the ground truth over the picture; shapes out of files come, and the drawing goes as labelme's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from engine.debug import labelme
 from engine.debug.answers import Answer
 from engine.debug.ground import shapes
 from engine.debug.labelme import LabelmeError
+from engine.debug.onnx_spec import unique
 from engine.debug.polygons import Drawing, rasterise
-from engine.debug.shapes import ShapeError
+from engine.debug.shapes import ShapeError, quoted
 from engine.images import MAX_BYTES
 from engine.segmentation import regions
-from pages.debug.truth_state import KEY, Classes, desk
+from engine.trace import VOID
+from pages.debug.truth_controls import ROWS, VOID_NAME, ask_classes
+from pages.debug.truth_state import KEY, Classes, Desk, Import, desk
 from pages.kit import truths
 from pages.kit.annotate import annotate, drawn
 from pages.kit.keeping import once
@@ -32,7 +35,7 @@ def take_drawing(chosen: Chosen, classes: Classes) -> None:
         return
     if kept.upload is not None:
         kept.remember(chosen.key, classes, kept.upload)
-    kept.drawn[classes], kept.upload = last.n, None
+    kept.drawn[classes], kept.upload, kept.sheet[classes] = last.n, None, last.drawing
     if last.drawing.empty:
         truths.drop(chosen.key, classes)
     else:
@@ -43,8 +46,8 @@ def board(chosen: Chosen, answer: Answer) -> None:
     """The picture to draw on; each finished stroke is judged at once."""
     kept, classes = desk(chosen), answer.classes
     pieces = once("superpixels", (chosen.key,), lambda: regions.slic(chosen.rgb), "Joining pixels into regions ...")
-    annotate(chosen.rgb, _key(classes), classes, answer.colours, regions=pieces, start=kept.start.get(classes),
-             live=True)  # fmt: skip
+    start, said_at = kept.start.get(classes, (None, 0))
+    annotate(chosen.rgb, _key(classes), classes, answer.colours, regions=pieces, start=start, again=said_at, live=True)
 
 
 def ask_start(chosen: Chosen, answer: Answer, truth: np.ndarray | None) -> None:
@@ -55,38 +58,73 @@ def ask_start(chosen: Chosen, answer: Answer, truth: np.ndarray | None) -> None:
                                      ("From the truth", truth, "Go on with the truth that is known")):  # fmt: skip
             st.button(label, key=f"truth_{label}", disabled=labels is None, width="stretch", help=words,
                       on_click=_begin_with, args=(chosen, classes, labels))  # fmt: skip
-    file = st.file_uploader("A drawing of labelme (JSON)", "json", key=f"truth_labelme_{kept.turn}",
-                            max_upload_size=MAX_BYTES // 10**6)  # fmt: skip
+    file = st.file_uploader("Shapes of labelme, COCO or ISAT (JSON)", "json", key=f"truth_labelme_{kept.turn}",
+                            max_upload_size=MAX_BYTES // 10**6,
+                            help="Polygons, boxes, circles, lines and masks; what their names stand for is guessed and "
+                                 "can be changed")  # fmt: skip
     if file is not None and kept.is_new(file):
-        kept.note = ""
         try:
-            found = shapes(file.getvalue(), file.name, chosen.rgb.shape[1::-1], chosen.original, chosen.orientation)
-            mapping = found.guess(classes)
-            drawing = found.drawing(mapping, classes)
+            size = chosen.rgb.shape[1::-1]
+            found = shapes(file.getvalue(), file.name, size, chosen.original, chosen.orientation)
         except ShapeError as error:
             kept.refused = str(error)
         else:
-            kept.note = " ".join(found.remarks(mapping, classes))
-            kept.refused = "Nothing of this file was taken: it holds no shape that can be used." * drawing.empty
-            if not kept.refused:
-                _begin(chosen, classes, drawing)
+            kept.refused, kept.brought = "", Import(found)
     if file is not None and kept.refused:
-        st.error(kept.refused, icon=":material/broken_image:")
-    if file is not None and kept.note:
-        st.text(kept.note)
+        st.error(f"{kept.refused} Nothing was changed.", icon=":material/broken_image:")
+    elif kept.brought is not None:
+        _bring(kept, kept.brought, chosen, classes)
     _offer(chosen, classes)
 
 
+def _bring(kept: Desk, brought: Import, chosen: Chosen, classes: Classes) -> None:
+    """Let the names of shapes stand for classes, and begin the drawing with them once they make one."""
+    if any(name not in classes for name in brought.shapes.names):
+        brought.by_hand[classes] = _ask_names(brought, classes)
+    mapping = brought.mapping(classes)
+    if mapping == brought.taken.get(classes):
+        return
+    drawing, notes = brought.shapes.drawing(mapping, classes), brought.shapes.remarks(mapping, classes)
+    labels = rasterise(drawing)
+    if (labels == VOID).all():
+        st.warning("The file has no shape that makes a truth, so nothing was changed.", icon=":material/info:")
+        st.text(" ".join(notes) or "It is empty, or its shapes are void or cover no pixel.")
+        return
+    if classes not in brought.taken:
+        kept.remember(chosen.key, classes, kept.upload)
+    brought.taken[classes], kept.upload = mapping, None
+    kept.begin(classes, drawing)
+    truths.keep(chosen.key, classes, labels, notes)
+
+
+def _ask_names(brought: Import, classes: Classes) -> dict[str, int | None]:
+    """A row for each name in a file, the most frequent ones first: the class that it stands for."""
+    counts, mapping = brought.shapes.names, dict(brought.mapping(classes))
+    order = sorted(counts, key=counts.get, reverse=True)
+    options = unique((*classes, VOID_NAME, "left out"))
+    ends = {VOID: len(classes), None: len(classes) + 1}
+    more = f" The other {len(order) - ROWS} stay as they are." if len(order) > ROWS else ""
+    st.caption(f"What the file’s names stand for; change what is wrong.{more}")
+    rows = [
+        (
+            f"Class of name {i + 1}",
+            lambda place, name=name: place.text(f"{quoted([name])} · {counts[name]}"),
+            ends.get(mapping[name], mapping[name]),
+        )
+        for i, name in enumerate(order[:ROWS])
+    ]
+    picked = ask_classes(rows, options, f"truth_names_{id(brought)}_{len(classes)}")
+    back = {at: k for k, at in ends.items()}
+    return mapping | {name: back.get(at, at) for name, at in zip(order, picked, strict=False)}
+
+
 def _begin_with(chosen: Chosen, classes: Classes, labels: np.ndarray) -> None:
-    _begin(chosen, classes, Drawing((), np.array(labels)))
-
-
-def _begin(chosen: Chosen, classes: Classes, drawing: Drawing) -> None:
-    """Let the drawing begin with another one, which is the truth from now on."""
+    """Let the drawing begin with labels, which are the truth from now on."""
     kept = desk(chosen)
     kept.remember(chosen.key, classes, kept.upload)
-    kept.start[classes], kept.upload = drawing, None
-    truths.keep(chosen.key, classes, rasterise(drawing))
+    kept.upload = kept.brought = None
+    kept.begin(classes, Drawing((), np.array(labels)))
+    truths.keep(chosen.key, classes, np.array(labels))
 
 
 def _offer(chosen: Chosen, classes: Classes) -> None:

@@ -11,7 +11,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine.debug.ground import READINGS, Reading, Truth, judge
 from engine.debug.masks import Mask, turn_like_photo
-from engine.debug.polygons import Drawing
+from engine.debug.polygons import Drawing, blank, rasterise
+from engine.debug.shapes import Shapes
 from pages.kit import truths
 from pages.kit.picker import Chosen
 from pages.kit.viewer import Box
@@ -60,20 +61,37 @@ class Upload:
         return judge(mask, classes, colours, reading, answer)
 
 
+@dataclass(eq=False)
+class Import:
+    """Shapes out of a file. by_hand: what their names stand for in each set of classes, where that was chosen, else it
+    is guessed. taken: the mapping by which they are the truth by now."""
+
+    shapes: Shapes
+    by_hand: dict[Classes, dict[str, int | None]] = field(default_factory=dict)
+    taken: dict[Classes, dict[str, int | None]] = field(default_factory=dict)
+
+    def mapping(self, classes: Classes) -> dict[str, int | None]:
+        """A class index, VOID or None (left out) for each name."""
+        return self.by_hand.get(classes) or self.shapes.guess(classes)
+
+
 Former = tuple[np.ndarray | None, tuple[str, ...], Upload | None, Drawing | None]
 
 
 @dataclass(eq=False)
 class Desk:
     """The visit's work on one picture. former: what was dropped or replaced, by classes, the last one last. drawn: n of
-    the drawing that was taken last. start: what the drawing begins with. turn: makes widgets fresh."""
+    the drawing that was taken last. start: what the drawing begins with, and when that was said (ms). sheet: the
+    drawing as it is known here. brought: the shapes that came last. turn: makes widgets fresh.
+    """
 
     upload: Upload | None = None
     labelmap: Reading | None = None
     former: dict[Classes, list[Former]] = field(default_factory=dict)
     drawn: dict[Classes, int] = field(default_factory=dict)
-    start: dict[Classes, Drawing] = field(default_factory=dict)
-    note: str = ""
+    start: dict[Classes, tuple[Drawing, int]] = field(default_factory=dict)
+    sheet: dict[Classes, Drawing] = field(default_factory=dict)
+    brought: Import | None = None
     refused: str = ""
     turn: int = 0
     taken: str = ""  # id of the file that was read last
@@ -87,27 +105,35 @@ class Desk:
 
         upload: the mask that it comes from, if any.
         """
-        now = truths.get(key, classes), truths.notes(key, classes), upload, self.start.get(classes)
+        now = truths.get(key, classes), truths.notes(key, classes), upload, self.sheet.get(classes)
         self.former.setdefault(classes, []).append(now)
         del self.former[classes][:-UNDOS]
+
+    def begin(self, classes: Classes, drawing: Drawing) -> None:
+        """Let the drawing in the browser be this one; there it can be taken back, too."""
+        self.start[classes], self.sheet[classes] = (drawing, time.time_ns() // 1_000_000), drawing
 
     def drop(self, key: str, classes: Classes) -> None:
         """Forget the visitor's truth; `undo` brings it back."""
         self.remember(key, classes, self.upload)
-        self.upload, self.region, self.turn = None, None, self.turn + 1
+        self.upload, self.brought, self.region, self.turn = None, None, None, self.turn + 1
+        self.begin(classes, blank(truths.get(key, classes).shape))
         truths.drop(key, classes)
 
     def undo(self, key: str, classes: Classes) -> None:
         """Take back what was dropped or replaced last."""
-        labels, notes, self.upload, start = self.former[classes].pop()
-        self.region, self.turn = None, self.turn + 1
-        self.start.pop(classes, None)
-        if start is not None:
-            self.start[classes] = start
+        now = truths.get(key, classes)
+        labels, notes, self.upload, sheet = self.former[classes].pop()
+        self.brought, self.region, self.turn = None, None, self.turn + 1
         if labels is None:
             truths.drop(key, classes)
         else:
             truths.keep(key, classes, labels, notes)
+        if labels is None and now is None:
+            return
+        if labels is None or sheet is None or not np.array_equal(rasterise(sheet), labels):
+            sheet = blank(now.shape) if labels is None else Drawing((), labels)
+        self.begin(classes, sheet)
 
     def is_new(self, file: UploadedFile) -> bool:
         """True once for each uploaded file."""

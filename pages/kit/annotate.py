@@ -51,15 +51,15 @@ _annotate = st.components.v2.component("saccade_annotate", html=read("annotate",
 
 
 def annotate(rgb: np.ndarray, key: str, classes: tuple[str, ...], colours: np.ndarray, *,
-             regions: np.ndarray | None = None, start: Drawing | None = None, send: str = "Judge against this",
-             live: bool = False) -> Drawing | None:  # fmt: skip
+             regions: np.ndarray | None = None, start: Drawing | None = None, again: int = 0,
+             send: str = "Judge against this", live: bool = False) -> Drawing | None:  # fmt: skip
     """Let the user draw over the picture (H, W, 3) uint8; the drawing that was last sent for it, None before.
 
     classes: at most 254 names. colours: (K, 3) uint8. regions: (H, W) superpixel ids below 65536, which a click then
     fills whole. start: a drawing of the same size that takes the place of what is there (the user can undo that), once
-    for each other content. send: the words on the button that sends. live: each change is sent by itself, too, at most
-    one message in flight. What is sent reruns the script or fragment; `drawn` knows it before this call.
-    Raises ValueError where the sizes differ or there are too many classes or superpixels.
+    for each other content or number `again`. send: the words on the button that sends. live: each change is sent by
+    itself, too, at most one message in flight. What is sent reruns the script or fragment; `drawn` knows it before this
+    call. Raises ValueError where the sizes differ or there are too many classes or superpixels.
     """
     if len(classes) > IGNORED:
         raise ValueError(f"One can draw up to {IGNORED} classes, not {len(classes)}.")
@@ -74,7 +74,7 @@ def annotate(rgb: np.ndarray, key: str, classes: tuple[str, ...], colours: np.nd
         "height": rgb.shape[0],
         "classes": classes,
         "colours": np.asarray(colours).tolist(),
-        "start": start and _start(start, rgb.shape[:2]),
+        "start": start and _start(start, rgb.shape[:2], again),
         "send": send,
         "live": live,
         "limits": {"polygons": MOST_POLYGONS, "points": MOST_POINTS, "text": MOST_TEXT},
@@ -142,7 +142,7 @@ def _cells(text: Any, shape: tuple[int, int], classes: int) -> np.ndarray | None
     return np.repeat(labels.astype(np.uint8), counts).reshape(shape)
 
 
-def _start(drawing: Drawing, shape: tuple[int, int]) -> dict[str, Any]:
+def _start(drawing: Drawing, shape: tuple[int, int], again: int = 0) -> dict[str, Any]:
     """A drawing in the form of a message, with what tells it from any other."""
     if drawing.cells.shape != shape:
         raise ValueError(f"The drawing is made for {drawing.cells.shape} pixels, the picture has {shape}.")
@@ -150,7 +150,7 @@ def _start(drawing: Drawing, shape: tuple[int, int]) -> dict[str, Any]:
     flat = drawing.cells.ravel()
     ends = np.append(np.flatnonzero(flat[1:] != flat[:-1]) + 1, flat.size)
     text = " ".join(f"{flat[end - 1]} {length}" for end, length in zip(ends, np.diff(ends, prepend=0), strict=True))
-    digest = hashlib.blake2b(repr(polygons).encode() + text.encode(), digest_size=12).hexdigest()
+    digest = hashlib.blake2b(repr((polygons, again)).encode() + text.encode(), digest_size=12).hexdigest()
     return {"polygons": polygons, "cells": text, "id": digest}
 
 

@@ -132,6 +132,68 @@ def test_a_drawing_of_labelme_becomes_the_truth(page):
     assert "not of labelme" in app.error[0].value
 
 
+def drawing(*shapes, **more) -> bytes:
+    """A file of labelme over the landscape: names and the number of rows that each covers, from the top."""
+    made = [{"label": label, "points": [[0, 0], [640, 0], [640, rows], [0, rows]]} for label, rows in shapes]
+    return json.dumps({"shapes": made, "imageHeight": 480, "imageWidth": 640} | more).encode()
+
+
+def test_each_drawing_that_was_brought_can_be_taken_back(page):
+    app = page("landscape", truth_source=DRAW)
+    before = figures(app)
+    upload(app, drawing(("sky", 96)), "a.json", "application/json")
+    assert "Your truth: 20 % labelled." in text_of(app)
+    one = figures(app)
+    upload(app, drawing(("sky", 240)), "b.json", "application/json")
+    assert "Your truth: 50 % labelled." in text_of(app)
+    app.button(key="truth_undo").click().run()
+    assert figures(app) == one
+    app.button(key="truth_drop").click().run()
+    assert "The gallery’s truth: 100 % labelled." in text_of(app)
+    app.button(key="truth_undo").click().run()
+    assert figures(app) == one
+    app.button(key="truth_undo").click().run()
+    assert figures(app) == before
+
+
+@pytest.mark.parametrize(("data", "why"), [
+    (drawing(), "cover no pixel"), (drawing(("sky", 0)), "outside the picture"), (drawing(("nobody", 9)), "nobody"),
+    (drawing(("ignore", 9)), "cover no pixel"), (drawing(("sky", 9), imageWidth=9), "they must be equal"),
+    (b'{"images": [], "annotations": [], "categories": []}', "0 pictures"), (b"[1]", "not of labelme"),
+])  # fmt: skip
+def test_a_file_without_a_usable_shape_changes_nothing_and_says_why(page, data, why):
+    app = page("landscape", truth_source=DRAW)
+    upload(app, drawing(("sky", 96)), "a.json", "application/json")
+    before = figures(app)
+    upload(app, data, "b.json", "application/json")
+    said = " ".join(element.value for element in (*app.error, *app.warning, *app.text))
+    assert why in said
+    assert "othing was changed" in said
+    assert figures(app) == before
+    assert "Your truth: 20 % labelled." in text_of(app)
+
+
+def test_names_that_are_no_classes_are_mapped_as_a_masks_values_are(page):
+    app = page("landscape", truth_source=DRAW)
+    upload(app, drawing(("Himmel", 96), ("tree-2", 48), ("\ud800", 2)), "a.json", "application/json")
+    assert [box.value for box in app.selectbox if box.label.startswith("Class of")] == ["left out", "tree", "left out"]
+    assert "Your truth: 10 % labelled." in text_of(app)
+    next(box for box in app.selectbox if box.label == "Class of name 1").select("sky").run()
+    assert "Your truth: 20 % labelled." in text_of(app)
+    next(box for box in app.selectbox if box.label == "Class of name 2").select("void").run()
+    assert "Your truth: 10 % labelled." in text_of(app)
+    app.button(key="truth_undo").click().run()
+    assert "The gallery’s truth: 100 % labelled." in text_of(app)
+
+
+def test_what_the_app_saved_as_coco_opens_as_a_drawing(page):
+    app = page("landscape", truth_source=DRAW)
+    data = exports.coco_json(TRUE, stanford.LABELS.classes, "any.png").encode("utf-16")
+    upload(app, data, "renamed.json", "application/json")
+    share = f"Your truth: {100 * (TRUE != 255).mean():.0f} % labelled."
+    assert share in text_of(app)
+
+
 def test_the_answer_can_be_corrected(page):
     app = page("coffee", truth_source=DRAW)
     assert app.button(key="truth_From the truth").disabled
