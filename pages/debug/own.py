@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.cards import ModelError
 from engine.debug.onnx_model import OnnxModel
+from engine.debug.onnx_spec import ASK
 from engine.trace import Layer, Step, Trace
 from pages.debug import own_panels as panels
 from pages.debug.own_check import check
@@ -33,6 +34,9 @@ def look(chosen: Chosen) -> None:
         bring(here)
         draft = here.draft
         if draft:
+            asking = any(finding.level == ASK for finding in draft.all_findings)
+            if asking:  # a question stands above the form that answers it
+                findings(here)
             with st.expander(
                 "How pictures go in, what comes out", expanded=draft.checked and not draft.name, icon=":material/tune:"
             ):
@@ -40,7 +44,8 @@ def look(chosen: Chosen) -> None:
             if not draft.checked:
                 check(draft, chosen.rgb)
                 st.rerun()  # a run of the script waits for one thing only
-            findings(here)
+            if not asking:
+                findings(here)
     if draft and draft.name in owned.names():
         answered(page, here, chosen, owned.get(draft.name))
     else:
