@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from engine import drawn
 from engine.data import stanford, voc
@@ -102,6 +102,14 @@ def get(slug: str) -> GalleryImage:
     if slug not in _IMAGES:
         raise GalleryError(f"The gallery has no picture of that name; it has {', '.join(_IMAGES)}.")
     return _IMAGES[slug]
+
+
+def tile(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`rgb` (H, W, 3) uint8 scaled and cut to `size` (width, height), (h, w, 3) uint8.
+
+    Of a picture that is higher than the tile its upper end stays, where heads are; of a wider one the middle.
+    """
+    return np.asarray(ImageOps.fit(Image.fromarray(rgb), size, Image.Resampling.LANCZOS, centering=(0.5, 0.0)))
 
 
 @cache

@@ -167,3 +167,14 @@ assert not {"sklearn", "skimage", "scipy", "streamlit"} & set(sys.modules), "a h
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_tile_of_a_portrait_keeps_the_head_and_of_a_wide_picture_the_middle():
+    rows = np.repeat(np.arange(240, dtype=np.uint8)[:, None, None], 120, 1).repeat(3, 2)  # 120 x 240
+    tile = gallery.tile(rows, (60, 40))
+    assert tile.shape == (40, 60, 3)
+    assert tile[0].max() <= 2
+    assert abs(int(tile[-1, 0, 0]) - 79) <= 2  # the upper third is shown
+    across = gallery.tile(rows.swapaxes(0, 1), (60, 40))
+    assert abs(int(across[0, 0, 0]) - 31) <= 3
+    assert abs(int(across[0, -1, 0]) - 208) <= 3

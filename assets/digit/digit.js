@@ -3,6 +3,7 @@
 import { refs, rgbOf } from "../viewer/dom.js";
 import { readFrame } from "../viewer/payload.js";
 import { registry } from "../viewer/registry.js";
+import { offerScreen } from "../viewer/screen.js";
 import { History } from "../drag/history.js";
 import { UPRIGHT, drawCanvas, placingFault, placingTurned, thousandth } from "./placing.js";
 import { asText } from "./pad.js";
@@ -29,11 +30,13 @@ export class Digit {
     this.film = new FilmPlayer(this);
     this.drawing = new Drawing(this);
     this.listen();
+    this.dropScreen = offerScreen(this.refs.wrap, this.refs, this.refs.input);
     (registry().digits ??= new Map()).set(key, this);
   }
 
   destroy() {
     this.dead = true;
+    this.dropScreen();
     this.film.stop();
     cancelAnimationFrame(this.pending);
     for (const timer of [this.soon, this.late]) clearTimeout(timer);

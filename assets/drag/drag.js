@@ -3,6 +3,7 @@
 import { refs, rgbOf } from "../viewer/dom.js";
 import { readFrame } from "../viewer/payload.js";
 import { registry } from "../viewer/registry.js";
+import { offerScreen } from "../viewer/screen.js";
 import { IDENTITY, fault, splineSystem } from "./families.js";
 import { explain, fromPixel, largestDifference, sample, toPixel, toPixels } from "./sampling.js";
 import { landing } from "./forward.js";
@@ -32,11 +33,13 @@ export class Drag {
     this.card = new Card(this);
     this.arrow = new Arrow(this.refs.arrow);
     this.listen();
+    this.dropScreen = offerScreen(this.refs.wrap, this.refs, this.refs.output);
     (registry().drags ??= new Map()).set(key, this);
   }
 
   destroy() {
     this.dead = true;
+    this.dropScreen();
     this.play.stop();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.soon);

@@ -1,6 +1,7 @@
 // The row of controls under the picture, full screen, and the picture as a file.
 import { drawStep } from "./scene.js";
 import { onPage } from "./link.js";
+import { copyLink, toggleScreen } from "./screen.js";
 
 const PLAY = "M4 2.5v11l9-5.5z", PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
 const MODED = ["labels", "tree", "mask"]; // kinds of layers that can be filled, outlined or greyed
@@ -62,33 +63,15 @@ export class Toolbar {
     by("full").setAttribute("aria-pressed", String(full));
   }
 
-  /**
-   * Copy the page's address with what is looked at now, in the first viewer where there are several; without a
-   * clipboard, put it into the address bar.
-   */
-  async link() {
-    const address = new URL(location.href), button = this.viewer.refs.tools.querySelector('[data-do="link"]');
+  /** Copy the page's address with what is looked at now, in the first viewer where there are several. */
+  link() {
+    const address = new URL(location.href);
     address.searchParams.set("view", onPage(this.viewer)[0].stateText());
-    try {
-      await navigator.clipboard.writeText(address.href);
-      button.dataset.said = "Copied";
-    } catch {
-      history.replaceState(history.state, "", address);
-      button.dataset.said = "See the address bar";
-    }
-    clearTimeout(this.saidTimer);
-    this.saidTimer = setTimeout(() => delete button.dataset.said, 1600);
+    return copyLink(this.viewer.refs.tools.querySelector('[data-do="link"]'), address);
   }
 
   async fullScreen() {
-    const { wrap } = this.viewer.refs;
-    if (this.viewer.full) {
-      wrap.classList.remove("full");
-      if (document.fullscreenElement) await document.exitFullscreen();
-    } else {
-      await (wrap.requestFullscreen?.() ?? Promise.reject(new Error("none"))).catch(() => wrap.classList.add("full"));
-      this.viewer.refs.canvas.focus();
-    }
+    await toggleScreen(this.viewer.refs.wrap, this.viewer.refs.canvas);
     this.update();
   }
 

@@ -10,6 +10,7 @@ import { Stage } from "./stage.js";
 import { Wipe } from "./wipe.js";
 import { Rail } from "./rail.js";
 import { Words } from "./words.js";
+import { fillsScreen } from "./screen.js";
 import { Toolbar } from "./toolbar.js";
 import { Panel } from "./panel.js";
 import { Brush } from "./brush.js";
@@ -133,7 +134,7 @@ export class Viewer {
   /** Index of the step that the linked viewers are at; those with fewer steps show their last one. */
   get wanted() { return Math.max(0, Math.min(this.state.step, this.last)); }
 
-  get full() { return this.refs.wrap.matches(":fullscreen, .full"); }
+  get full() { return fillsScreen(this.refs.wrap); }
 
   /** The viewers that step together with the first one of the page, from its top to its end. @returns {Viewer[]} */
   together() {

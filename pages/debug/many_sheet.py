@@ -16,7 +16,7 @@ _STYLE = """
 .st-key-many_sheet {display: grid; grid-template-columns: repeat(auto-fill, minmax(168px, 1fr)); gap: 0.9rem}
 .st-key-many_sheet [data-testid="stText"] {font-family: inherit; overflow-wrap: anywhere; white-space: pre-wrap}
 .st-key-many_sheet button {aspect-ratio: 4 / 3; width: 100%; padding: 0; overflow: hidden; position: relative;
-  background-size: cover; background-position: center}
+  background-size: cover; background-position: top}
 .st-key-many_sheet button > div {position: absolute; inset: auto 0 0 0; padding: 0.9rem 0.4rem 0.25rem;
   background: linear-gradient(transparent, rgb(0 0 0 / 75%)); color: white; justify-content: start}
 .st-key-many_sheet button p {font-size: 0.85rem; color: white}

@@ -31,9 +31,9 @@ from pages.kit.modules import join, read
 from pages.kit.payload import frame, image_id
 
 # In the order in which they build on each other; the last one holds the default export.
-MODULES = ("../viewer/dom", "../viewer/payload", "../viewer/registry", "../drag/linear", "../drag/families",
-           "../drag/sampling", "../drag/handles", "../drag/history", "../drag/pane", "placing", "pad", "frames",
-           "scene", "answer", "film", "drawing", "digit")  # fmt: skip
+MODULES = ("../viewer/dom", "../viewer/payload", "../viewer/registry", "../viewer/screen", "../drag/linear",
+           "../drag/families", "../drag/sampling", "../drag/handles", "../drag/history", "../drag/pane", "placing",
+           "pad", "frames", "scene", "answer", "film", "drawing", "digit")  # fmt: skip
 _TEXT = len(base64.b64encode(bytes(DIGIT * DIGIT)))
 
 Places = tuple[tuple[int, int], ...]

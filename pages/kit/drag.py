@@ -28,8 +28,9 @@ from pages.kit.modules import join, read
 from pages.kit.payload import frame, image_id
 
 # In the order in which they build on each other; the last one holds the default export.
-MODULES = ("../viewer/dom", "../viewer/payload", "../viewer/registry", "linear", "families", "sampling", "forward",
-           "handles", "history", "pane", "input", "output", "matrix", "play", "card", "arrow", "drag")  # fmt: skip
+MODULES = ("../viewer/dom", "../viewer/payload", "../viewer/registry", "../viewer/screen", "linear", "families",
+           "sampling", "forward", "handles", "history", "pane", "input", "output", "matrix", "play", "card", "arrow",
+           "drag")  # fmt: skip
 
 
 @dataclass(frozen=True)

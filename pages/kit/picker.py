@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 import streamlit as st
-from PIL import Image, ImageOps
+from PIL import Image
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from engine import gallery
@@ -211,7 +211,7 @@ def _grid_style() -> str:
     rules = [_GRID_STYLE]
     for slug in gallery.names():
         rgb = gallery.get(slug).load().rgb
-        tile = _jpeg(np.asarray(ImageOps.fit(Image.fromarray(rgb), (300, 200), centering=(0.5, 0.35))), (300, 200))
+        tile = _jpeg(gallery.tile(rgb, (300, 200)), (300, 200))
         url = f"data:image/jpeg;base64,{base64.b64encode(tile).decode()}"
         rules.append(f".st-key-gallery_{slug} button {{background-image: url({url})}}")
     return f"<style>{' '.join(rules)}</style>"

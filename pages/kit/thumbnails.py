@@ -121,7 +121,7 @@ def contact(name: str, pictures: tuple[str, ...]) -> np.ndarray:
     tiles = []
     for slug in pictures:
         labelled = verdict_steps.labelled(answer(model, gallery.get(slug).load().rgb))
-        tiles.append(np.asarray(ImageOps.fit(Image.fromarray(render.render(labelled, 0)), side)))
+        tiles.append(gallery.tile(render.render(labelled, 0), side))
     return np.vstack([np.hstack(tiles[:3]), np.hstack(tiles[3:])])
 
 

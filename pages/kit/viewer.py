@@ -21,7 +21,7 @@ from pages.kit.modules import join, read
 from pages.kit.payload import frame, image_id, pack, read_frame
 
 # In the order in which they build on each other; the last one holds the default export.
-MODULES = ("payload", "sampling", "scores", "palette", "outline", "tree", "state", "registry", "link", "film",
+MODULES = ("payload", "sampling", "scores", "palette", "outline", "tree", "state", "registry", "link", "screen", "film",
            "regions", "paint", "scene", "reading", "dom", "gestures", "overlay", "stage", "wipe", "rail", "words",
            "toolbar", "tables", "legend", "dendrogram", "nodecard", "treecard", "painting", "brush", "brushcard",
            "panel", "keys", "viewer")  # fmt: skip
