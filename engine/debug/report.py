@@ -31,6 +31,7 @@ from engine.debug.report_page import IN_EITHER, IN_TRUTH, Report, unique
 
 ENDINGS = (".html", ".csv", ".json")
 FORMAT = 2  # of the file that an unfinished run leaves behind
+BESIDE = "labelmap.txt beside the masks"
 _PAIRS = 10  # unsure pairs that are listed
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BYTES = ("thumbnail", "overlay")
@@ -212,6 +213,14 @@ def reading_called(name: str) -> Reading:
 def reading_beside(found: collection.Collection) -> Reading | None:
     """What the labelmap.txt beside the masks says, None where there is none. Raises MaskError, CollectionError."""
     return labelmap(found.labelmap()) if found.labelmap else None
+
+
+def reading_of(found: collection.Collection, name: str) -> Reading | None:
+    """The reading called `name`, `BESIDE` for that of the labelmap.txt; None for any other word: a guess at each mask.
+
+    Raises MaskError and CollectionError for a labelmap.txt that cannot be read.
+    """
+    return reading_beside(found) if name == BESIDE else READINGS.get(name)
 
 
 def _ask(found: collection.Collection, progress: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.debug.batch import Row
+from engine.debug.ground import Reading
 from pages.debug import many_controls as controls
 from pages.debug import many_open as opened
 from pages.debug.many_panels import empty, summary
@@ -30,14 +31,15 @@ def look() -> None:
             return
         source = controls.ask_pictures(here, model.card)
         second = controls.ask_second(model.card.name, model.card)
-        rows = controls.ask_run(here, source, model, second) if source else []
+        reading = controls.ask_reading(here, source) if source else None
+        rows = controls.ask_run(here, source, model, second, reading) if source else []
     if source is None or not (rows or queue.under_way(KEY)):
         page.title(MANY, model.card)
         with page.picture:
             empty(source)
         return
     if here.opened is not None and here.opened < len(rows):
-        one(page, here, source, rows, model, second)
+        one(page, here, source, rows, model, second, reading)
     else:
         everything(page, here, source, rows, model, second)
 
@@ -74,12 +76,13 @@ def overview(here: Desk, rows: list[Row], view: str, by: str) -> None:
         sheet(here, rows, order, by)
 
 
-def one(page, here: Desk, source: Source, rows: list[Row], model: Any, second: Any | None) -> None:
+def one(page, here: Desk, source: Source, rows: list[Row], model: Any, second: Any | None,
+        reading: Reading | None) -> None:  # fmt: skip
     """One picture, large, with its Trace in the viewer."""
     row, item = rows[here.opened], source.found.items[here.opened]
     with page.picture:
         taken = opened.ask_which(here, in_order(rows, here.by))
-        trace = opened.trace_of(item, row, model, second)
+        trace = opened.trace_of(item, row, model, second, reading)
         if trace is not None:
             viewer(trace, KEY)
     page.title(MANY, model.card, trace, "many")
@@ -89,7 +92,7 @@ def one(page, here: Desk, source: Source, rows: list[Row], model: Any, second: A
         if trace is not None:
             viewer_panel(KEY)
     if taken:
-        opened.take_in_hand(item, row, model, source.gallery)
+        opened.take_in_hand(item, row, model, source.gallery, reading)
 
 
 picker()

@@ -14,7 +14,7 @@ from engine.debug import batch
 from engine.debug.answers import Answer, answer
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError, Item
-from engine.debug.ground import Truth, ground
+from engine.debug.ground import Reading, Truth, ground
 from engine.debug.masks import MaskError
 from engine.images import ImageError, Picture, decode
 from engine.segmentation.scoring import with_truth
@@ -22,6 +22,7 @@ from engine.trace import VOID, Layer, Step, Trace
 from pages.debug.many_state import Desk
 from pages.kit import models, picker, queue, truths
 from pages.kit.keeping import once
+from pages.kit.panels import IN_EITHER, IN_TRUTH
 
 
 def ask_which(desk: Desk, order: list[int]) -> bool:
@@ -41,22 +42,22 @@ def ask_which(desk: Desk, order: list[int]) -> bool:
 def figures(row: Row) -> None:
     """What the table says of this picture."""
     st.text(row.name)
-    known = {"error": row.wrong, "mean IoU": row.mean_iou, "uncertainty": row.uncertainty, "unsure": row.unsure,
-             "disagreement": row.disagreement}  # fmt: skip
+    known = {"error": row.wrong, IN_TRUTH: row.mean_iou, IN_EITHER: row.mean_iou_either,
+             "uncertainty": row.uncertainty, "unsure": row.unsure, "disagreement": row.disagreement}  # fmt: skip
     st.dataframe({"": [words for words, value in known.items() if value is not None],
                   "of this picture": [f"{100 * value:.1f} %" for value in known.values() if value is not None]},
                  hide_index=True, row_height=28)  # fmt: skip
     if row.note:
-        st.caption(row.note)
+        st.text(row.note)
 
 
-def trace_of(item: Item, row: Row, model: Any, second: Any | None) -> Trace | None:
+def trace_of(item: Item, row: Row, model: Any, second: Any | None, reading: Reading | None) -> Trace | None:
     """The Trace of one picture, kept for the visit; None after a sentence where it cannot be made."""
     if row.error:
         st.warning(row.error, icon=":material/broken_image:")
         return None
-    owner = (batch.together(model, second), row.key, item.name)
-    make = partial(_trace, item, row, model, second)
+    owner = (batch.together(model, second, reading), row.key, item.name, item.called)
+    make = partial(_trace, item, row, model, second, reading)
     try:
         return once("many_trace", owner, lambda: queue.run(make, "The network looks at the picture ..."))
     except (CollectionError, ImageError, ModelError) as error:
@@ -64,7 +65,7 @@ def trace_of(item: Item, row: Row, model: Any, second: Any | None) -> Trace | No
         return None
 
 
-def _trace(item: Item, row: Row, model: Any, second: Any | None) -> Trace:
+def _trace(item: Item, row: Row, model: Any, second: Any | None, reading: Reading | None) -> Trace:
     """The model's Trace, a step on where the second one says otherwise, and the two that hold it against the truth."""
     picture = decode(item.read())
     encoding, one = _encoding(model, row, picture.rgb)
@@ -72,7 +73,7 @@ def _trace(item: Item, row: Row, model: Any, second: Any | None) -> Trace:
     if second is not None:
         _, two = _encoding(second, row, picture.rgb)
         trace = replace(trace, steps=(*trace.steps, _otherwise(one, two, picture.rgb)))
-    truth = truth_of(item, picture, model)
+    truth = truth_of(item, picture, model, reading)
     return trace if truth is None else with_truth(trace, truth.labels, one.labels, models.band(truth.labels))
 
 
@@ -92,7 +93,7 @@ def _otherwise(one: Answer, two: Answer, image: np.ndarray) -> Step:
     return Step("Otherwise", f"{two.card['name']} calls {100 * differ.mean():.1f} % of the pixels otherwise.", layers)
 
 
-def truth_of(item: Item, picture: Picture, model: Any) -> Truth | None:
+def truth_of(item: Item, picture: Picture, model: Any, reading: Reading | None) -> Truth | None:
     """What the picture's mask says; None where there is none that fits or names a class, of which the row's note says
     why."""
     if item.mask is None:
@@ -100,19 +101,19 @@ def truth_of(item: Item, picture: Picture, model: Any) -> Truth | None:
     shown, size = picture.rgb.shape[1::-1], picture.original or (picture.width, picture.height)
     try:
         truth = ground(item.mask(), item.name, shown, size, model.card.classes, model.colours,
-                       orientation=picture.orientation)  # fmt: skip
+                       reading, orientation=picture.orientation)  # fmt: skip
     except (CollectionError, MaskError):
         return None
     return None if (truth.labels == VOID).all() else truth
 
 
-def take_in_hand(item: Item, row: Row, model: Any, gallery: bool) -> None:
+def take_in_hand(item: Item, row: Row, model: Any, gallery: bool, reading: Reading | None) -> None:
     """Make it the image of all pages; of a visitor's own picture the mask becomes the ground truth."""
     if gallery:
         st.query_params["image"] = row.name
     else:
         data = item.read()
-        truth = truth_of(item, decode(data), model)
+        truth = truth_of(item, decode(data), model, reading)
         picker.take(data, row.name.rsplit("/", 1)[-1])
         if truth is not None:
             asked = (truth.question,) if truth.question else ()

@@ -13,7 +13,7 @@ from engine.debug.batch import Row
 from pages.debug.many_state import Source
 
 LAYOUT = """pictures/street.jpg
-masks/street.png        values are class indices, 255 is void
+masks/street.png        how its values are read is guessed, said, yours to change
 harbour.jpg
 harbour_mask.png        or beside its picture"""
 
@@ -36,13 +36,14 @@ def empty(source: Source | None) -> None:
 
 def _notes(source: Source) -> None:
     for note in source.found.notes:
-        st.caption(note)
+        st.text(note)
 
 
 def summary(rows: Sequence[Row], card: Card, source: Source) -> None:
     """Figures over all pictures, and of each class."""
     found = batch.summary(rows)
-    shown = {"pixel accuracy": found.pixel_accuracy, "mean IoU": found.mean_iou, "uncertainty": found.uncertainty,
+    shown = {"pixel accuracy": found.pixel_accuracy, "mean IoU, in truth": found.mean_iou,
+             "mean IoU, in either": found.mean_iou_either, "uncertainty": found.uncertainty,
              "disagreement": found.disagreement}  # fmt: skip
     with st.container(border=True, gap="small", key="many_summary"):
         st.html(_STYLE)
@@ -55,6 +56,11 @@ def summary(rows: Sequence[Row], card: Card, source: Source) -> None:
                 column.metric(words, f"{100 * value:.1f} %")
         if found.shares:
             _classes(found, card)
+        if found.judged:
+            st.caption("Mean IoU in truth: over the classes that the truth holds; in either: over those in truth or "
+                       "answer. Error, the share of wrong pixels, sorts at first.")  # fmt: skip
+        for note in found.notes:
+            st.text(note)
         _notes(source)
 
 

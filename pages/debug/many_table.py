@@ -64,7 +64,12 @@ def table(desk: Desk, rows: Sequence[Row], order: list[int]) -> None:
             looks[head] = st.column_config.ProgressColumn(
                 help=HELP[by], format="%.1f %%", min_value=0, max_value=max(most, 1e-3), width=96)  # fmt: skip
     for head, words, values in (
-        ("Mean IoU", "Of the classes in the mask", [_percent(row.mean_iou) for row in shown]),
+        ("Mean IoU, in truth", "Of the classes in the truth", [_percent(row.mean_iou) for row in shown]),
+        (
+            "Mean IoU, in either",
+            "Of the classes in truth or answer",
+            [_percent(row.mean_iou_either) for row in shown],
+        ),
         ("Unsure", f"Pixels whose best class has a probability below {SURE}", [_percent(row.unsure) for row in shown]),
     ):
         if any(value is not None for value in values):

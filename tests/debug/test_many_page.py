@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine import gallery
 from engine.debug import batch
+from engine.debug.readings import MINUS_ONE
 from pages.debug.many_state import KEY, Desk, Source
 from pages.kit.rooms import MANY
 from tests.segmentation.pages import text_of, visit
@@ -118,7 +119,8 @@ def test_a_run_gives_a_row_for_each_picture(ran):
     assert by_name["<b>china</b>.png"].wrong is None
     assert list(table(ran)["Name"]) == [row.name for row in batch.ordered(rows(ran), "error")]
     assert "4 of 4 pictures, 1 could not be read, 1 with a mask" in text_of(ran)
-    assert [metric.label for metric in ran.metric] == ["pixel accuracy", "mean IoU", "uncertainty"]
+    assert [metric.label for metric in ran.metric] == ["pixel accuracy", "mean IoU, in truth", "mean IoU, in either",
+                                                    "uncertainty"]  # fmt: skip
     assert "many_start" not in buttons(ran), "there is nothing left to do"
 
 
@@ -251,3 +253,56 @@ def test_a_second_model_shows_where_they_disagree(packed):
     assert [step.title for step in trace.steps[-3:]] == ["Otherwise", "Ground truth", "Errors"]
     wrong = rows(app)[desk(app).opened].wrong
     assert trace.steps[-1].sentence.startswith(f"{100 * wrong:.1f} %")
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def picture(level: int = 0) -> bytes:
+    return png(np.random.default_rng(level).integers(0, 255, (64, 80, 3), np.uint8))
+
+
+def test_unsure_pairs_are_shown_and_chosen():
+    mask = png(np.zeros((64, 80), np.uint8))
+    app = upload(visit(MANY, **FILES).run(), zipped({"a.png": picture(), "masks/a.png": mask, "labels/a.png": mask}))
+    assert not app.exception
+    assert any("two masks fit one picture" in text.value for text in app.text)
+    pairs = next(x.value for x in app.dataframe if "Mask?" in x.value.columns)
+    assert set(pairs["Mask?"]) == {"masks/a.png", "labels/a.png"}
+    assert "1 pictures** wait, 0 with a mask" in text_of(app)
+    next(box for box in app.selectbox if box.label == "Masks").set_value("labels/").run()
+    assert not app.exception
+    assert desk(app).source.found.items[0].called == "labels/a.png"
+    assert "1 pictures** wait, 1 with a mask" in text_of(app)
+
+
+def test_a_reading_is_chosen_once_for_all_masks():
+    mask = np.ones((64, 80), np.uint8)
+    mask[:, :8] = 0
+    files = {f"{name}.png": picture(i) for i, name in enumerate("ab")}
+    app = upload(visit(MANY, **FILES).run(), zipped(files | {f"masks/{name}": png(mask) for name in files}))
+    next(box for box in app.selectbox if box.label == "Masks are read by").set_value(MINUS_ONE.name).run()
+    button(app, "many_start").click()
+    app.run()
+    until(app, lambda: len(rows(app)) == 2)
+    assert not app.exception
+    for row in rows(app):
+        assert np.sum(row.confusion) == 64 * 72, "0 is void"
+        assert np.sum(row.confusion[0]) == 64 * 72, "and 1 the first class"
+        assert MINUS_ONE.name in row.note
+
+
+def test_a_labelmap_beside_the_masks_is_used():
+    mask = Image.fromarray(np.full((64, 80, 3), (9, 8, 7), np.uint8))
+    labelmap = b"# label:color_rgb:parts:actions\nbackground:0,0,0::\ntree:9,8,7::\n"
+    files = {"a.png": picture(), "SegmentationClass/a.png": png(np.asarray(mask)), "labelmap.txt": labelmap}
+    app = upload(visit(MANY, **FILES).run(), zipped(files))
+    button(app, "many_start").click()
+    app.run()
+    until(app, lambda: len(rows(app)) == 1)
+    assert np.sum(rows(app)[0].confusion[1]) == 64 * 80, "tree"
