@@ -35,8 +35,8 @@ from engine.debug.readings import (
     Meaning,
     Reading,
     by_hand,
-    class_called,
     labelmap,
+    shared,
     values_of,
     void,
 )
@@ -229,10 +229,9 @@ def _doubt(mask: Mask, classes: Sequence[str], colours: np.ndarray,
     for reading, table in TABLES.items():
         meaning = reading.of(mask.entries, classes, colours)
         known = sum(k not in (None, VOID) for k in meaning)
-        named = sum(class_called(name, classes) is not None for name in table)
-        if known < 3 or 3 * known < 2 * len(mask.entries) or 2 * named < len(classes) or None in meaning:
+        if known < 3 or 3 * known < 2 * len(mask.entries) or None in meaning or meaning == by_index:
             continue
-        if meaning == by_index:
+        if 2 * shared(table, classes) < len(classes):
             continue
         if answer is None or _agreement(mask, meaning, answer) > _agreement(mask, by_index, answer):
             return f"The values could also be ids: is it “{reading.name}”?", reading

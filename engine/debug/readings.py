@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,8 +80,7 @@ def labelmap(data: bytes | str) -> Reading:
 
     def rule(entries: Entries, classes: Sequence[str], _: np.ndarray) -> Meaning:
         told = (ids.get(e.value) if e.colour is None else colours.get(e.colour) for e in entries)
-        return tuple(_named(name, classes) if name is not None else void(e)
-                     for e, name in zip(entries, told, strict=True))  # fmt: skip
+        return _by_name(entries, told, classes)
 
     return Reading("labelmap.txt of CVAT", rule)
 
@@ -91,8 +90,13 @@ def class_called(name: str, classes: Sequence[str]) -> int | None:
 
     Case, accents, underscores, plurals and synonyms aside.
     """
-    wanted = _plain(name)
-    return next((k for k, other in enumerate(classes) if wanted and _plain(other) == wanted), None)
+    return _places(classes).get(_plain(name))
+
+
+def shared(names: Sequence[str], classes: Sequence[str]) -> int:
+    """How many of `names` the classes have, by the same rule."""
+    places = _places(classes)
+    return sum(_plain(name) in places for name in names)
 
 
 def values_of(entries: Entries) -> list[int]:
@@ -106,6 +110,11 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", bare).casefold()
 
 
+def _places(classes: Sequence[str]) -> Mapping[str, int]:
+    """The first class of each plain name that is not empty."""
+    return {name: k for k, name in reversed([*enumerate(map(_plain, classes))]) if name}
+
+
 def _plain(name: str) -> str:
     kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded(name))  # vowels of Hindi
     words = " ".join("".join(kept).split())
@@ -113,9 +122,11 @@ def _plain(name: str) -> str:
     return _SYNONYMS.get(words, words)
 
 
-def _named(name: str, classes: Sequence[str]) -> int:
-    found = class_called(name, classes)
-    return VOID if found is None else found
+def _by_name(entries: Entries, names: Iterable[str | None], classes: Sequence[str]) -> Meaning:
+    """The classes of these names, one for each entry: VOID where the model lacks it, of None what custom says."""
+    places = _places(classes)
+    return tuple(void(e) if name is None else places.get(_plain(name), VOID)
+                 for e, name in zip(entries, names, strict=True))  # fmt: skip
 
 
 def _clear(entry: Entry) -> bool:
@@ -169,8 +180,7 @@ def _ids(table: Mapping[int, str], of: Callable[[int], int] = lambda value: valu
 
     def rule(entries: Entries, classes: Sequence[str], _: np.ndarray) -> Meaning:
         told = (None if e.value is None or e.value < 0 else table.get(of(e.value)) for e in entries)
-        return tuple(void(e) if name is None else _named(name, classes)
-                     for e, name in zip(entries, told, strict=True))  # fmt: skip
+        return _by_name(entries, told, classes)
 
     return rule
 
@@ -191,7 +201,7 @@ def _coloured(table: Callable[[Sequence[str], np.ndarray], np.ndarray]) -> Rule:
 
 def _voc_colours(entries: Entries, classes: Sequence[str], _: np.ndarray) -> Meaning:
     names = {tuple(colour): name for colour, name in zip(palette.voc(len(_VOC)).tolist(), _VOC, strict=True)}
-    return tuple(_named(names[e.colour], classes) if e.colour in names else void(e) for e in entries)
+    return _by_name(entries, [names.get(e.colour) for e in entries], classes)
 
 
 def _classes_by_instance(entries: Entries, classes: Sequence[str], _: np.ndarray) -> Meaning:
