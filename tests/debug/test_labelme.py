@@ -304,7 +304,7 @@ def test_written_and_read_again_it_is_the_same(cells, data):
     for _ in range(data.draw(st.integers(0, 4))):
         x, y, w, h = (data.draw(st.integers(0, 25)) for _ in range(4))
         cells[y : y + h, x : x + w] = data.draw(st.sampled_from([0, 1, 2, IGNORED, 255]))
-    spots = st.lists(st.tuples(st.floats(0, 40), st.floats(0, 30)), min_size=3, max_size=6)
+    spots = st.lists(st.tuples(st.floats(0.5, 39.5), st.floats(0.5, 29.5)), min_size=3, max_size=6)
     polygons = data.draw(st.lists(st.tuples(st.sampled_from([0, 1, 2, 255]), spots), max_size=3))
     drawing = Drawing(tuple(Polygon(label, np.array(points)) for label, points in polygons), cells)
     written = write(drawing, CLASSES, "a/b/photo.jpg")
