@@ -1,5 +1,5 @@
 // Ground truth drawn over a picture: one Sketch, and the parts that show and change it. It stays in the browser until
-// it is sent.
+// it is sent, and in the browser's own storage until it is cleared (store.js).
 import { refs } from "../viewer/dom.js";
 import { readFrame } from "../viewer/payload.js";
 import { registry } from "../viewer/registry.js";
@@ -77,8 +77,10 @@ export class Annotator {
 
   /** The picture is there: show its sketch. */
   accept(head, regions, subject) {
-    const sketch = Sketch.of(subject, `${this.storage}.${head.image}`, head.width, head.height), begun = sketch.start(head.start);
+    const sketch = Sketch.of(subject, head.width, head.height), begun = sketch.start(head.start);
     if (sketch !== this.sketch || begun) this.messenger.know(sketch.state);
+    const back = !begun && sketch.visit !== head.visit && !sketch.untouched; // of an earlier visit, unknown to this one
+    sketch.visit = head.visit;
     Object.assign(this, { head, regions, sketch, ready: true });
     if (this.label >= head.classes.length && this.label !== NOTHING) this.label = 0;
     if (!regions && this.tool === "superpixel") this.tool = "brush";
@@ -86,7 +88,8 @@ export class Annotator {
     this.changed({ now: true });
     this.refs.wrap.dataset.ready = "true";
     this.refs.wrap.dataset.answered = head.n;
-    if (this.messenger.unsent) this.messenger.tellSoon();
+    if (back) this.say("Your drawing from before is back. Undo takes it away.");
+    if (this.messenger.unsent || (back && head.live && !sketch.empty)) this.messenger.tellSoon();
   }
 
   setTool(tool) {

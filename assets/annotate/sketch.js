@@ -2,31 +2,35 @@
 import { Painting } from "../viewer/painting.js";
 import { History } from "../drag/history.js";
 import { registry } from "../viewer/registry.js";
+import { forgetDrawing, storeDrawing, storedDrawing } from "./store.js";
 import { LEAST_POINTS, asState, replaced, without } from "./shapes.js";
 
 const SKETCHES = 12; // pictures whose history is kept while the tab lives
 
 export class Sketch {
-  /** The sketch of a subject: the one at work in this tab, else what was remembered, else an empty one. */
-  static of(subject, storage, width, height) {
+  /** The sketch of a subject: the one at work in this tab, else what was stored, else an empty one. */
+  static of(subject, width, height) {
     const known = (registry().sketches ??= new Map());
-    if (!known.has(subject)) known.set(subject, new Sketch(subject, storage, width, height));
+    if (!known.has(subject)) known.set(subject, new Sketch(subject, width, height));
     if (known.size > SKETCHES) known.delete(known.keys().next().value);
     return known.get(subject);
   }
 
-  constructor(subject, storage, width, height) {
-    Object.assign(this, { subject, storage, width, height, started: null, version: 0 });
+  constructor(subject, width, height) {
+    Object.assign(this, { subject, width, height, started: null, visit: null, version: 0 });
     this.painting = new Painting(width, height);
     this.blank = this.painting.text;
     this.state = { polygons: [], cells: this.blank, draft: [] }; // what is shown; the history holds what is done
     this.polygon = -1; // the polygon that is chosen
     this.vertex = -1; // its point that is chosen
-    this.recall();
     this.history = new History(this.state);
+    this.recall();
   }
 
   get empty() { return !this.state.polygons.length && this.state.cells === this.blank; }
+
+  /** Is there not even an open polygon? */
+  get untouched() { return this.empty && !this.state.draft.length; }
 
   /** The chosen polygon, else undefined. */
   get chosen() { return this.state.polygons[this.polygon]; }
@@ -109,19 +113,20 @@ export class Sketch {
     return this.commit({ polygons: [], cells: this.blank, draft: [] });
   }
 
+  /** What was stored is one more state, so that undo takes it away. */
   recall() {
+    const found = storedDrawing(this.subject);
+    if (!found) return;
     try {
-      const { subject, state, started } = JSON.parse(sessionStorage.getItem(this.storage)) ?? {};
-      if (subject !== this.subject) return;
-      this.take(state);
-      this.started = started;
-    } catch { /* nothing is remembered */ }
+      this.take(found.state);
+      this.history.push(this.state);
+      Object.assign(this, { started: found.started, visit: found.visit });
+    } catch { this.cancel(); }
   }
 
   remember() {
-    const { subject, state, started } = this;
-    try {
-      sessionStorage.setItem(this.storage, JSON.stringify({ subject, state, started }));
-    } catch { /* a browser that forbids storage only forgets */ }
+    const { subject, state, started, visit } = this;
+    if (this.untouched && started === null) forgetDrawing(subject);
+    else storeDrawing(subject, { state, started, visit });
   }
 }

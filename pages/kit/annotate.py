@@ -8,7 +8,8 @@ References
 Convention
 ----------
 Points are in image pixels as in `engine.debug.polygons`. Drawing happens in the browser, which keeps each picture's
-drawing for as long as its tab lives; it comes to Python when the user sends it. What the browser sends is untrusted:
+drawing in its own storage for a week (store.js), so that a later visit begins with it, told apart by the id of the
+visit; it comes to Python when the user sends it. What the browser sends is untrusted:
 `read_drawing` takes it apart.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +34,8 @@ from pages.kit.payload import frame, image_id
 
 # In the order in which they build on each other; the last one holds the default export.
 MODULES = ("../viewer/dom", "../viewer/payload", "../viewer/registry", "../viewer/palette", "../viewer/painting",
-           "../viewer/scene", "../viewer/gestures", "../drag/history", "raster", "shapes", "sketch", "easel", "hand",
-           "keyboard", "bar", "messenger", "annotate")  # fmt: skip
+           "../viewer/scene", "../viewer/gestures", "../drag/history", "raster", "shapes", "store", "sketch", "easel",
+           "hand", "keyboard", "bar", "messenger", "annotate")  # fmt: skip
 MOST_TEXT = 2_000_000  # characters of the runs of brush cells; a picture of fine speckles by hand has 100,000
 _RUN = 10  # characters of a run of equal cells at most: a label, a count and two spaces
 
@@ -76,6 +78,7 @@ def annotate(rgb: np.ndarray, key: str, classes: tuple[str, ...], colours: np.nd
         "colours": np.asarray(colours).tolist(),
         "start": start and _start(start, rgb.shape[:2], again),
         "send": send,
+        "visit": st.session_state.setdefault("annotate_visit", secrets.token_hex(8)),
         "live": live,
         "limits": {"polygons": MOST_POLYGONS, "points": MOST_POINTS, "text": MOST_TEXT},
         "n": last.n if live and last else 0,  # else the same bytes again, which Streamlit need not send

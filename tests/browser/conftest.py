@@ -115,6 +115,8 @@ def page(profile) -> Iterator:
     made.on("pageerror", lambda error: errors.append(str(error)))
     made.set_default_timeout(20_000)
     yield made
+    if not made.is_closed() and made.url.startswith("http"):
+        made.evaluate("() => localStorage.clear()")  # drawings outlive their page
     made.close()
     profile.clear_cookies()
     profile.clear_permissions()

@@ -291,6 +291,27 @@ def test_it_outlives_reruns_reloads_and_takes_a_file_once(draw):
     assert np.array_equal(labels(page), two)
 
 
+def test_a_drawing_comes_back_in_a_later_visit_and_reaches_python(draw):
+    page = draw("live")
+    press(page, "b")
+    drag(page, (50, 60), (300, 60))
+    want = digest(labels(page))
+    known = "(sha) => document.querySelector('code')?.innerText.includes(sha)"
+    page.wait_for_function(known, arg=want)
+    page.reload()  # another visit for the server, which knows nothing any more
+    ready(page)
+    page.locator(".said", has_text="Your drawing from before is back. Undo takes it away.").wait_for()
+    page.wait_for_function(known, arg=want)
+    press(page, "Control+z")
+    page.wait_for_function(known, arg=digest(np.full((H, W), IGNORE)))
+    assert state(page)["cells"] == f"255 {W * H}"
+    page.reload()
+    ready(page)
+    assert labels(page).min() == IGNORE
+    assert page.locator(".said").inner_text() == ""
+    assert page.locator("code").count() == 0
+
+
 def test_live_sends_each_finished_action_and_nothing_before(draw):
     page = draw("live")
     quiet = sent(page)

@@ -134,7 +134,7 @@ def test_a_place_lies_inside_a_polygon_as_pixel_centres_do(modules):
 
 def test_a_sketch_comes_back_to_every_state(modules):
     got = modules("""
-        const made = (subject) => new m.Sketch(subject, "test.storage", a.W, a.H), s = made("subject");
+        const made = (subject) => new m.Sketch(subject, a.W, a.H), s = made("subject");
         const now = ({ state }) => JSON.stringify(state), seen = [], look = () => seen.push(now(s));
         const whole = ({ painting, state }) => painting.text === state.cells;
         look();
@@ -164,18 +164,18 @@ def test_a_sketch_comes_back_to_every_state(modules):
     assert got["kept"]
     assert got["cells"]
     assert got["fresh"]
-    assert not got["undo"]
+    assert got["undo"]  # what was stored can be taken away
 
 
 def test_a_drawing_from_python_is_taken_once_and_can_be_undone(modules):
     polygon = Polygon(1, np.array([[1.0, 2.0], [9.0, 2.0], [5.0, 9.5]]))
     start = _start(Drawing((polygon,), np.full((H, W), UNTOUCHED, np.uint8)), (H, W))
     got = modules("""
-        const s = new m.Sketch("start", "test.start", a.W, a.H), seen = [];
+        const s = new m.Sketch("start", a.W, a.H), seen = [];
         s.start(a.start); seen.push(s.state.polygons);
         s.travel(-1); seen.push(s.state.polygons);
         s.start(a.start); seen.push(s.state.polygons);
-        const again = new m.Sketch("start", "test.start", a.W, a.H);
+        const again = new m.Sketch("start", a.W, a.H);
         again.start(a.start); seen.push(again.state.polygons);
         again.start({...a.start, id: "another"}); seen.push(again.state.polygons);
         s.start(null); seen.push(s.state.polygons);
@@ -200,3 +200,32 @@ def test_joined_modules_share_no_name_at_their_top():
         names += re.findall(r"^(?:export )?const .*?, ([A-Z_]{2,}) = ", text, re.M)
         assert len(text.splitlines()) <= 380, module
     assert len(names) == len(set(names)) > 60
+
+
+def test_stored_drawings_are_bounded_and_the_oldest_go_first(page):
+    run = load(page, "annotate")
+    got = run("store", """
+        const names = () => Object.keys(localStorage).filter((name) => name !== "other").sort(), now = Date.now;
+        localStorage.setItem("other", "x".repeat(2e6));
+        let day = 0;
+        Date.now = () => now() + day * 864e5;
+        for (const [i, name] of ["a", "b", "c"].entries()) { day = i; m.storeDrawing(name, { text: "x".repeat(8e5) }); }
+        const last = names(), read = m.storedDrawing("c").text.length, none = m.storedDrawing("a");
+        m.storeDrawing("b", { text: "y" });
+        m.storeDrawing("d", { text: "x".repeat(15e5) });
+        const newest = names();
+        m.storeDrawing("b", { text: "x".repeat(3e6) });
+        const large = m.storedDrawing("b");
+        day = 30;
+        const old = m.storedDrawing("d"), left = names();
+        m.storeDrawing("e", 1);
+        localStorage.setItem("saccade.drawing.f", "no JSON");
+        const broken = m.storedDrawing("f");
+        m.forgetDrawing("e");
+        return { last, read, none, newest, large, old, left, broken, other: localStorage.getItem("other").length };
+    """)  # fmt: skip
+    assert got["last"] == ["saccade.drawing.b", "saccade.drawing.c"]
+    assert (got["read"], got["none"]) == (800_000, None)
+    assert got["newest"] == ["saccade.drawing.b", "saccade.drawing.d"]
+    assert (got["large"], got["old"], got["left"], got["broken"]) == (None, None, [], None)
+    assert got["other"] == 2_000_000
