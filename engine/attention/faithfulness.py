@@ -71,8 +71,28 @@ class Means:
 
     @property
     def ratio(self) -> float:
-        """top / random: above 1 the places looked at matter more than others; nan unless random is above 0.001."""
-        return self.top / self.random if self.random > _LEAST else math.nan
+        """top / random: above 1 the places looked at matter more than others; nan unless both are above 0.001."""
+        return self.top / self.random if min(self.random, self.top) > _LEAST else math.nan
+
+    @property
+    def sentence(self) -> str:
+        """What the changes cost, in words that people read: a drop below 0 is a gain, and has no ratio."""
+        if not self.words:
+            return "No content word in this caption."
+        costs = [f"{name} {_cost(drop)}" for name, drop in (
+            ("Without the tenth of the cells that they looked at most, content words", self.top),
+            ("without a random tenth they", self.random), ("if all cells weigh alike they", self.uniform))]  # fmt: skip
+        ratio = ("The first costs nothing" if self.top <= _LEAST else "Random cells cost nothing") + ": no ratio."
+        if not math.isnan(self.ratio):
+            ratio = f"The first costs {self.ratio:.1f} times as much as the second."
+        return f"{', '.join(costs)}, in the mean. {ratio}"
+
+
+def _cost(drop: float) -> str:
+    """A drop of log p as a loss or a gain."""
+    if abs(drop) < 0.0005:
+        return "lose nothing"
+    return f"{'lose' if drop > 0 else 'gain'} {abs(drop):.3f} nats"
 
 
 @torch.inference_mode()

@@ -11,6 +11,8 @@ word that is not known.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
@@ -21,6 +23,27 @@ EDGE, UNKNOWN = 0, 1
 LEAST = 5  # times that a word must have been used
 _PATH = ASSETS / "weights" / "captions.words.txt"
 _SPECIAL = ("<edge>", "<unknown>")
+
+
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
+
+
+def typed(text: str) -> tuple[str, ...]:
+    """The words that a person typed, in lower case, none left out: accents fold ("Café" is cafe), and words in other
+    scripts and pictographs stay as they are, so that whoever looks them up can say that they are not known.
+
+    Of Latin text the words are those of `engine.data.flickr8k.words`: apostrophes inside a word are closed up.
+    """
+    closed = re.sub(r"(?<=\w)['’](?=\w)", "", unicodedata.normalize("NFC", text))
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" or unicodedata.category(c) == "So" else " " for c in closed)
+    return tuple(_folded(word.casefold()) for word in kept.split())
+
+
+def _folded(word: str) -> str:
+    """The word without its accents, where letters and digits from a to z and 0 to 9 are left; else as it is."""
+    plain = unicodedata.normalize("NFKD", word.translate(_LETTERS))
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return plain if plain.isascii() and plain.isalnum() else word
 
 
 class Vocabulary:

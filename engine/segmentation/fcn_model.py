@@ -128,7 +128,7 @@ class FcnModel(Labelling):
         k, place = divmod(int(part[0].abs().argmax()), part[0, 0].numel())
         push = float(part[0, k].flatten()[place])
         return (f"The stride-{stride} skip changes {changed(before, after)} of the picture; its strongest push is "
-                f"{push:+.1f} for {self.card.classes[k]}.")  # fmt: skip
+                f"{push:+.1f} in the logit of {self.card.classes[k]}.")  # fmt: skip
 
     def cells(self, scores: Tensor, which: int) -> Layer:
         """The grid of one stride with the receptive field of its cells, in pixels of the network's input."""

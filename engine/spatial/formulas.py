@@ -34,6 +34,15 @@ def formula(family: Family, theta: Theta) -> str:
             rf"{_pmatrix(rows[:2], 'bmatrix')} {target}")  # fmt: skip
 
 
+def to_pixel(place: float, at: float, size: int, align_corners: bool, symbol: str = "x", index: str = "u") -> str:
+    """LaTeX of the pixel index `index` = `at` along a side of `size` pixels, from the normalised `symbol` = `place`."""
+    if align_corners:
+        return (rf"{index} = \frac{{({symbol}^s + 1)({size} - 1)}}{{2}} = "
+                rf"\frac{{({place:.3f} + 1) \cdot {size - 1}}}{{2}} = {at:.2f}")  # fmt: skip
+    return (rf"{index} = \frac{{({symbol}^s + 1)\,{size} - 1}}{{2}} = "
+            rf"\frac{{({place:.3f} + 1) \cdot {size} - 1}}{{2}} = {at:.2f}")  # fmt: skip
+
+
 def _spline(family: ThinPlateSpline, theta: Theta) -> str:
     found = family.coefficients() @ torch.tensor(theta, dtype=torch.float64).reshape(-1, 2)  # (19, 2)
     weights, (shift, by_x, by_y) = found[:-3], found[-3:]

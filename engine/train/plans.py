@@ -24,6 +24,7 @@ from engine.data import Segmentation
 from engine.evaluate import evaluate
 from engine.train.segmentation import Recipe, Variants, fit
 from engine.trunk import Trunk
+from engine.wording import many
 
 # name -> the module whose PLANS holds it
 _PLANS = {
@@ -112,7 +113,7 @@ def ship(plan: Plan, network: nn.Module, held_out: Segmentation, seconds: float,
 
 def record(recipes: Sequence[Any], split: str, seconds: float, device: str) -> dict[str, Any]:
     """What a card says about a training: its recipes (dataclasses), data, minutes, hardware and versions."""
-    cpu = f"CPU, {torch.get_num_threads()} threads"
+    cpu = f"CPU, {many(torch.get_num_threads(), 'thread')}"
     return {
         "recipes": [asdict(recipe) for recipe in recipes], "split": split, "minutes": round(seconds / 60, 1),
         "hardware": torch.cuda.get_device_name() if device.startswith("cuda") else cpu,

@@ -13,7 +13,7 @@ from engine.attention.captions_model import CaptionModel
 from engine.attention.decoding import LONGEST
 from engine.attention.telling import Telling, Wish
 from engine.attention.vocabulary import EDGE, UNKNOWN
-from engine.data.flickr8k import words as words_of
+from engine.attention.vocabulary import typed as words_of
 from pages.kit.keys import linked
 from pages.kit.rooms import CAPTIONS
 from pages.kit.viewer import chosen_row
@@ -71,7 +71,7 @@ def _ask_words(model: CaptionModel) -> tuple[tuple[int, ...], bool]:
     start = tuple(model.words.encode(words))
     unknown = sorted({word for word, i in zip(words, start, strict=True) if i == UNKNOWN})
     if unknown:
-        st.text(f"Unknown words: {', '.join(unknown)}")  # the user's own: never as Markdown
+        st.text(f"Unknown words: {', '.join(unknown)[:80]}")  # the user's own: never as Markdown
     if not start:
         return (), False
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -114,6 +114,6 @@ def take_forced_word(rgb: np.ndarray, model: CaptionModel) -> None:
         if not 0 < row.step <= len(told) or row.row >= len(told[row.step - 1].top):
             continue
         word = told[row.step - 1].top[row.row][0]
-        typed = words_of(st.session_state.get(BEGIN, ""))[: len(shown[key].wish.start)]  # with those it does not know
-        before = [*typed, *(model.words.words[t.word] for t in told[len(typed) :])][: row.step - 1]
+        begun = words_of(st.session_state.get(BEGIN, ""))[: len(shown[key].wish.start)]  # with those it does not know
+        before = [*begun, *(model.words.words[t.word] for t in told[len(begun) :])][: row.step - 1]
         _begin(" ".join(before if word == EDGE else [*before, model.words.words[word]]), word == EDGE)

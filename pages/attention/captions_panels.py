@@ -13,6 +13,7 @@ from pages.attention import captions_charts
 from pages.attention.captions_sides import Side
 from pages.kit import charts
 from pages.kit.keeping import once
+from pages.kit.panels import decimals
 
 
 def what_you_see(sides: Sequence[Side]) -> None:
@@ -25,19 +26,19 @@ def what_you_see(sides: Sequence[Side]) -> None:
         "your own and read only · press *b* and paint where it should look, or hide a part of the picture."
     )
     seeing = [side for side in sides if side.telling.alphas is not None]
-    columns = st.columns(2)
-    for column, side in zip(columns, seeing, strict=False):
-        found = health(maps(side.telling))
-        with column:
-            st.markdown(f"**{side.kind}**")
-            st.dataframe([{"": name, "here": value, "of at most": most} for name, value, most in (
-                ("maps of successive words differ (Jensen-Shannon, nats)", f"{found.divergence:.3f}",
-                 f"{math.log(2):.2f}"),
-                ("entropy of a map, nats", f"{found.entropy:.2f}", f"{math.log(found.places):.2f}"),
-                ("cells that some word gave twice the even share", f"{100 * found.coverage:.0f} %", "100 %"),
-            )], hide_index=True)  # fmt: skip
-            if warning(found):
-                st.warning(warning(found))
+    found = {side.kind: health(maps(side.telling)) for side in seeing}
+    first = next(iter(found.values()))
+    rows = (
+        ("successive maps differ, nats (Jensen-Shannon)", lambda one: f"{one.divergence:.3f}", f"{math.log(2):.2f}"),
+        ("entropy of a map, nats", lambda one: f"{one.entropy:.2f}", f"{math.log(first.places):.2f}"),
+        ("cells that some word gave twice the even share", lambda one: f"{100 * one.coverage:.0f} %", "100 %"),
+    )
+    st.dataframe([{"attention here": name, **{kind: value(one) for kind, one in found.items()}, "at most": most}
+                  for name, value, most in rows], hide_index=True,
+                 column_config={"attention here": st.column_config.TextColumn(width="large")})  # fmt: skip
+    for kind, one in found.items():
+        if warning(one):
+            st.warning(f"{kind}: {warning(one)}")
     if len(seeing) < len(sides):
         st.caption("The plain model has no maps: its state is all that is left of the picture.")
 
@@ -74,5 +75,6 @@ def compared(sides: Sequence[Side], whole: Sequence[Side]) -> None:
     st.dataframe([{"": name.kind, "picture": words, "caption": one.model.sentence(one.telling),
                    "log p of a word": round(one.telling.log_p / len(one.words), 2)}
                   for name, without in zip(sides, whole, strict=True)
-                  for words, one in (("whole", without), ("hidden in part", name))], hide_index=True)  # fmt: skip
+                  for words, one in (("whole", without), ("hidden in part", name))], hide_index=True,
+                 column_config=decimals(**{"log p of a word": 2}))  # fmt: skip
     st.caption("What was hidden has its mean colour, and the picture was encoded again.")

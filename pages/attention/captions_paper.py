@@ -10,6 +10,7 @@ from engine.attention.telling import Gaze, tell
 from pages.attention.captions_probes import ask_word
 from pages.attention.captions_sides import Side
 from pages.kit import models
+from pages.kit.panels import decimals, filled
 from pages.kit.rooms import CAPTIONS
 
 # Xu et al. 2015, table 1, Flickr8k: BLEU-1, BLEU-4; Google NIC (Vinyals et al.) as quoted there
@@ -30,14 +31,16 @@ def formula(side: Side) -> None:
     st.latex(
         r"\begin{aligned} e_i &= w^\top \tanh(W_a a_i + W_h h_{t-1}), \qquad \alpha_i = \frac{e^{e_i}}{\sum_j e^{e_j}},"
         r"\qquad z = \beta \sum_i \alpha_i a_i \\"
-        rf" e_{{{i}}} &= {told.e[i]:.2f},\qquad \alpha_{{{i}}} = {float(alpha[i]):.4f},\qquad \beta = {told.beta:.3f},"
+        rf" e_{{{i + 1}}} &= {told.e[i]:.2f},\qquad \alpha_{{{i + 1}}} = {float(alpha[i]):.4f},"
+        rf"\qquad \beta = {told.beta:.3f},"
         rf"\qquad \lVert z \rVert = {float(told.z.norm()):.2f},\qquad \log p = {told.log_p:.2f} \end{{aligned}}"
     )
-    st.dataframe([{"cell": j, "row": j // GRID + 1, "column": j % GRID + 1, "e": round(float(told.e[j]), 3),
+    st.dataframe([{"cell": j + 1, "row": j // GRID + 1, "column": j % GRID + 1, "e": round(float(told.e[j]), 3),
                    "softmax(e)": round(float(told.e.softmax(0)[j]), 4), "weight": round(float(alpha[j]), 4)}
-                  for j in best], hide_index=True)  # fmt: skip
-    st.caption("The five cells of highest score. a: annotation vectors of 512 numbers, h: the state before the word, "
-               "beta: the gate. Hard attention gives one cell the weight 1.")  # fmt: skip
+                  for j in best], hide_index=True,
+                 column_config=decimals(**{"e": 3, "softmax(e)": 4, "weight": 4}))  # fmt: skip
+    st.caption("The five cells of highest score, counted from 1 row by row. a: annotation vectors of 512 numbers, h: "
+               "the state before the word, beta: the gate. Hard attention gives one cell the weight 1.")  # fmt: skip
 
 
 def paper() -> None:
@@ -50,11 +53,12 @@ def paper() -> None:
                                   for n, v in zip((1, 4), PAPER[kind], strict=True)},
                      **{f"here, BLEU-{n}": f"{100 * ours[f'bleu{n}']:.1f}" for n in (1, 4) if f"bleu{n}" in ours},
                      **({"here, CIDEr-D": f"{ours['cider_d']:.2f}"} if "cider_d" in ours else {})})  # fmt: skip
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(filled(rows), hide_index=True)
     st.markdown(
         "Both on Flickr8k; the plain row of the paper is Vinyals et al. Here the trunk is EfficientNet-Lite2, first "
-        "trained to tell which words a caption holds; words are told by the vectors they are read by; after maximum "
-        "likelihood the captioner is rewarded for whole captions (self-critical training).\n\n"
+        "trained to say which words a caption holds. One matrix both reads words and scores the next one (tied "
+        "embeddings). After maximum likelihood the captioner is rewarded for whole captions (self-critical training)."
+        "\n\n"
         "**A small model that saw 6,000 pictures** of people and dogs out of doors. It can name who, what they do and "
         "where, in the words of that data. It counts badly, confuses colours, and on pictures of another kind it says "
         "what is usual. The maps show where it looked, not why; see *Is it faithful?*"

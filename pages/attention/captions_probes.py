@@ -7,7 +7,6 @@ References
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +23,7 @@ from pages.attention import captions_charts as charts
 from pages.attention.captions_controls import sharpness_at
 from pages.attention.captions_sides import Side
 from pages.kit.keeping import once, told
+from pages.kit.panels import decimals
 from pages.kit.viewer import viewer, viewer_panel
 
 PLACES = tuple(np.linspace(0, 2, 9).tolist())  # of the slider of sharpness
@@ -52,14 +52,16 @@ def sharpen(side: Side) -> None:
     found = told("captions_sharpen", side.owner, make, "Telling it with other sharpness ...")
     entropies = [float(np.mean([word.entropy for word in one.words])) for one in found]
     log_ps = [one.log_p / len(one.words) for one in found]
-    left, right = st.columns([1, 1])
-    left.plotly_chart(charts.sharpening(PLACES, entropies, log_ps), key="sharpening",
+    st.plotly_chart(charts.sharpening(PLACES, entropies, log_ps), key="sharpening",
                       alt="Entropy and log p over the sharpness of attention")  # fmt: skip
     names = {0: "uniform", 1: "soft", 2: "argmax"}
     rows = zip(PLACES, found, entropies, log_ps, strict=True)
-    right.dataframe([{"attention": names.get(p, f"softmax({sharpness_at(p):.2f} e)"),
+    st.dataframe([{"attention": names.get(p, f"softmax({sharpness_at(p):.2f} e)"),
                       "caption": side.model.sentence(one), "entropy": round(entropy, 2), "log p": round(log_p, 2)}
-                     for p, one, entropy, log_p in rows], hide_index=True)  # fmt: skip
+                     for p, one, entropy, log_p in rows], hide_index=True,
+                 column_config={**decimals(entropy=2, **{"log p": 2}),
+                                "caption": st.column_config.TextColumn(width="large")},
+                 row_height=52)  # fmt: skip
     st.caption(f"The {side.kind} model, the likeliest word each time; entropy and log p are means over the words.")
     _nudge(side)
 
@@ -71,9 +73,9 @@ def _nudge(side: Side) -> None:
     number = ask_word(side, "nudge")
     p = maps(side.telling)[number]
     with st.container(horizontal=True):
-        cell = int(st.number_input("Cell, 0 to 195 row by row", 0, len(p) - 1, int(p.argmax()), width=200,
-                                   key=f"cell_{hash((side.owner, number))}"))  # fmt: skip
-        delta = st.slider("Move its p by", -0.2, 0.2, 0.05, 0.01, key="delta", width=320)
+        cell = -1 + int(st.number_input(f"Cell, 1 to {len(p)} row by row", 1, len(p), int(p.argmax()) + 1, width=200,
+                                        key=f"cell_{hash((side.owner, number))}"))  # fmt: skip
+        delta = st.slider("Move its p (0 to 1) by", -0.2, 0.2, 0.05, 0.01, key="delta", width=320)
     made: Nudge = once("captions_nudge", (side.owner, number, cell, delta),
                        lambda: nudge(side.model, side.encoding, side.telling, number, cell, delta),
                        "Moving p and computing again ...")  # fmt: skip
@@ -83,7 +85,7 @@ def _nudge(side: Side) -> None:
                    "measured": f"{e.log_p_after - e.log_p_before:+.5f}"} for name, e in effects.items()],
                  hide_index=True)  # fmt: skip
     flips = f"at {made.flips_at:+.3f} another cell becomes the heaviest, and z jumps"
-    st.caption(f"p of cell {made.cell} was {made.p:.4f} and moved by {made.delta:+.4f}; the others keep their "
+    st.caption(f"p of cell {made.cell + 1} was {made.p:.4f} and moved by {made.delta:+.4f}; the others keep their "
                f"proportions. Argmax: {flips}{', as here' if made.flipped else ''}. Predicted by automatic "
                "differentiation, measured by computing again.")  # fmt: skip
 
@@ -99,11 +101,7 @@ def faithful(side: Side) -> None:
               "attention uniform": [d.uniform for d in drops]}  # fmt: skip
     st.plotly_chart(charts.bars([side.words[d.number] for d in drops], series, "Drop of log p, nats"), key="faithful",
                     alt="Drop of log p of each word where cells are blanked")  # fmt: skip
-    mean = means(drops)
-    ratio = "no ratio: random cells cost nothing" if math.isnan(mean.ratio) else f"ratio {mean.ratio:.1f}"
-    st.markdown(f"Content words lose **{mean.top:.3f}** nats without the tenth that they looked at most, "
-                f"{mean.random:.3f} without a random tenth ({ratio}), {mean.uniform:.3f} if all cells weigh alike."
-                if mean.words else "No content word in this caption.")  # fmt: skip
+    st.markdown(means(drops).sentence)
     st.caption("The words are held, one look at a time is changed: blanked cells hold the picture's mean vector. Above "
                "0 the word became less likely." + (" Hard attention sees one cell: read the drops, not the ratio."
                                                    if side.kind == "hard" else ""))  # fmt: skip

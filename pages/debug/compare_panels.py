@@ -13,11 +13,12 @@ from engine.debug import compare as engine
 from engine.debug import compare_steps
 from engine.debug.compare import OUTCOMES, Judged
 from engine.debug.ground import remarks
+from engine.debug.onnx_spec import unique
 from engine.segmentation.scoring import Scored, score
 from pages.debug.compare_sides import Found, Side, answers
 from pages.kit import charts
 from pages.kit.page import code
-from pages.kit.panels import SCORED, noted
+from pages.kit.panels import SCORED, decimals, noted
 from pages.kit.rooms import ROOT, TRUTH
 
 A_COLOUR, B_COLOUR = "#2166ac", "#d95f02"  # as the signed scale of the viewer
@@ -55,10 +56,11 @@ def against_truth(found: Found) -> None:
     right.plotly_chart(change(judged, classes), key="compare_change", alt="Change of IoU of each class from A to B")
     share = (100 * judged.counts / judged.counts.sum(1, keepdims=True).clip(1)).round(1)
     by_class = dict(zip((f"{name}, %" for name in OUTCOMES), share.T, strict=True))
-    st.dataframe({"true class": classes, **by_class}, hide_index=True)
+    st.dataframe({"true class": classes, **by_class}, hide_index=True,
+                 column_config=decimals(**dict.fromkeys(by_class, 1)))  # fmt: skip
     for column, name in zip(st.columns(2), "AB", strict=True):
         one = Scored({name: judged.scored.scores[name]}, {name: judged.scored.confusion[name]})
-        column.plotly_chart(charts.confusion(one, tuple(map(escape, classes))), key=f"compare_confusion_{name}",
+        column.plotly_chart(charts.confusion(one, _shown(classes)), key=f"compare_confusion_{name}",
                             alt=f"Confusion matrix of {name}")  # fmt: skip
 
 
@@ -69,10 +71,15 @@ def change(judged: Judged, classes: Sequence[str]) -> go.Figure:
     values = delta[order]
     iou = [[100 * judged.scored.scores[name].iou[k] for k in order] for name in "AB"]
     hover = "%{x}: A %{customdata[0]:.1f} %, B %{customdata[1]:.1f} %, %{y:+.1f}<extra></extra>"
-    bars = go.Bar(x=[escape(classes[k]) for k in order], y=values, customdata=np.transpose(iou).reshape(-1, 2),
+    bars = go.Bar(x=[_shown(classes)[k] for k in order], y=values, customdata=np.transpose(iou).reshape(-1, 2),
                   marker_color=[B_COLOUR if v > 0 else A_COLOUR for v in values], hovertemplate=hover)  # fmt: skip
     title = "IoU of B minus A, points of %"
     return go.Figure(bars).update_layout(height=charts.HEIGHT, title=title)
+
+
+def _shown(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes for a chart: harmless, and each once, since bars of one name would stand on one another."""
+    return tuple(map(escape, unique(classes)))
 
 
 def figures(scored: Scored) -> None:
@@ -88,7 +95,7 @@ def shares(sides: Sequence[Side]) -> None:
     bars = []
     for side, answer, colour in zip(sides, answers(sides), (A_COLOUR, B_COLOUR), strict=True):
         share = 100 * np.bincount(answer.labels.ravel(), minlength=len(answer.classes)) / answer.labels.size
-        bars.append(go.Bar(name=side.who, x=[escape(name) for name in answer.classes], y=share, marker_color=colour))
+        bars.append(go.Bar(name=side.who, x=_shown(answer.classes), y=share, marker_color=colour))
     figure = go.Figure(bars).update_layout(height=charts.HEIGHT, title="Share of each class, % of its picture")
     st.plotly_chart(figure, key="compare_shares", alt="Share of each class in both pictures")
 
@@ -99,7 +106,7 @@ def truths(sides: Sequence[Side]) -> None:
     if not known:
         no_truth()
     for column, (side, answer, truth) in zip(st.columns(max(1, len(known))), known, strict=False):
-        scored, names = score(truth, {side.who: answer.labels}, len(answer.classes)), tuple(map(escape, answer.classes))
+        scored, names = score(truth, {side.who: answer.labels}, len(answer.classes)), _shown(answer.classes)
         column.plotly_chart(charts.iou(scored, names), key=f"compare_iou_{side.who}", alt=f"IoU of {side.who}")
         column.plotly_chart(charts.confusion(scored, names), key=f"compare_confusion_{side.who}",
                             alt=f"Confusion matrix of {side.who}")  # fmt: skip

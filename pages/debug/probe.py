@@ -3,9 +3,9 @@
 import streamlit as st
 
 from engine.debug import probe_steps
+from engine.debug.onnx_spec import unique
 from engine.debug.probe import Patch
 from engine.debug.probe_changes import Change, changes
-from engine.wording import apart
 from pages.debug import probe_curve, probe_occlusion
 from pages.debug import probe_panels as panels
 from pages.debug import probe_state as state
@@ -68,7 +68,7 @@ def take_pick(chosen: Chosen, before) -> None:
         st.session_state[_PICK] = n, None
         h, w = before.labels.shape
         watched = before.labels[min(int(place[1]), h - 1), min(int(place[0]), w - 1)]
-        st.session_state[CLASS] = apart(before.classes)[watched]
+        st.session_state[CLASS] = unique(before.classes)[watched]
 
 
 def explain(model, chosen: Chosen, change: Change, truth) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from engine.debug.answers import Answer
+from engine.debug.onnx_spec import unique
 from engine.debug.probe import PROBES, Blur, Patch, Probe
-from engine.wording import apart
 from pages.debug import probe_state as state
 from pages.kit.keys import linked
 from pages.kit.picker import Chosen
@@ -51,7 +51,7 @@ def ask_probe(chosen: Chosen) -> Probe:
 
 def ask_class(before: Answer) -> int:
     """The class whose probability is watched; of a new picture the one that has most of it."""
-    names = apart(before.classes)
+    names = unique(before.classes)
     options = (_MOST, *names)
     if st.session_state.get(CLASS) not in (None, *options):
         del st.session_state[CLASS]  # another model's

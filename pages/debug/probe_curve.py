@@ -14,6 +14,7 @@ from engine.runs import Job
 from engine.wording import duration, many
 from pages.debug.probe_occlusion import pace
 from pages.kit import charts, queue
+from pages.kit.panels import decimals
 from pages.kit.picker import Chosen
 
 KEY = "curve"
@@ -55,4 +56,5 @@ def show(points: list[Point], probe: Probe) -> None:
     left, right = st.columns([1.7, 1], gap="medium")
     left.plotly_chart(figure, key="curve_chart", alt="Stability over the strength")
     right.dataframe([{probe.unit: p.strength, **{name: round(values[i], 1) for name, values in lines.items()}}
-                     for i, p in enumerate(points)], hide_index=True, height=charts.HEIGHT)  # fmt: skip
+                     for i, p in enumerate(points)], hide_index=True, height=charts.HEIGHT,
+                    column_config=decimals(**dict.fromkeys(lines, 1)))  # fmt: skip

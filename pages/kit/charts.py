@@ -19,15 +19,17 @@ def iou(result: Scored, classes: tuple[str, ...]) -> go.Figure:
     return go.Figure(bars).update_layout(height=HEIGHT, title="IoU of each class, %", yaxis_range=(0, 100))
 
 
-def confusion(result: Scored, classes: tuple[str, ...]) -> go.Figure:
-    """The confusion matrix of the last variant: rows the truth, columns the answer, in percent of the row."""
-    name, matrix = list(result.confusion.items())[-1]
+def confusion(result: Scored, classes: tuple[str, ...], shown: str = "") -> go.Figure:
+    """The confusion matrix of the variant `shown`, else of the last one: rows the truth, columns the answer, in percent
+    of the row."""
+    name = shown or list(result.confusion)[-1]
+    matrix = result.confusion[name]
     classes = unique(classes)
     share = 100 * matrix / matrix.sum(1, keepdims=True).clip(1)
     hover = "%{y} called %{x}: %{z:.1f} %, %{customdata:.0f} pixels<extra></extra>"
     heat = go.Heatmap(z=share, x=classes, y=classes, customdata=matrix, zmin=0, zmax=100, colorscale="Blues",
                       hovertemplate=hover)  # fmt: skip
-    title = f"{name}: truth (rows) called (columns), % of the row"
+    title = f"{name}: truth in rows, % of each row"
     return go.Figure(heat).update_layout(height=HEIGHT, title=title, yaxis_autorange="reversed")
 
 

@@ -158,11 +158,17 @@ PagesManager.uses_pages_directory = False
 
 
 # The picture comes first: little air above it, and a header that lets clicks through. In the sidebar all pages and the
-# image in hand fit on a small screen.
+# image in hand fit on a small screen. Where it is folded away, as on a phone, logo and arrow stand in a bar above the
+# title. Tabs that do not fit in a row go on in the next one.
 _STYLE = """<style>
 .stMainBlockContainer {padding: 1.1rem 1.6rem 2rem; max-width: 1800px}
 .stMain h1 {font-size: 1.5rem; padding: 0}
+.stTabs [role=tablist] {flex-wrap: wrap; row-gap: 0; overflow: visible}
 .stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}
+.stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer {padding-top: 3.8rem}
+.stApp:has([data-testid="stExpandSidebarButton"]) .stAppHeader {
+  height: 3.5rem; background: var(--st-background-color, white)
+}
 @media (max-height: 900px) {
   .stSidebar :is([data-testid="stSidebarHeader"], [data-testid="stSidebarNav"]) {margin-bottom: 0; padding-bottom: 0}
   .stSidebar [data-testid="stSidebarNav"] {margin-top: -0.6rem; padding-top: 0}

@@ -9,7 +9,6 @@ from engine.segmentation.onepass import OnePass
 from pages.kit import models
 from pages.kit.fields import remember, with_field
 from pages.kit.page import frame, tabs
-from pages.kit.panels import scored
 from pages.kit.picker import Chosen, picker
 from pages.kit.rooms import FCN
 from pages.kit.viewer import Pick, viewer, viewer_panel
@@ -61,8 +60,7 @@ def explain(model, encoding, settings, truth, pick: Pick | None) -> None:
     """The tabs below the picture; only the open one is built."""
     builders = {"What you see": lambda: panels.what_you_see(model, pick)}
     if truth is not None:
-        builders["Against the truth"] = lambda: scored(
-            lambda: panels.all_labels(model, encoding), truth, model.card.classes)  # fmt: skip
+        builders["Against the truth"] = lambda: panels.against_truth(model, encoding, settings, truth)
     if settings:
         builders["Formula with live numbers"] = lambda: panels.formula(model, encoding, settings["gains"], pick)
         builders["The paper, and here"] = lambda: panels.paper(model, encoding, truth)

@@ -9,7 +9,7 @@ from engine.debug.answers import answer
 from engine.segmentation import fcn, fcn_model
 from engine.trace import Layer, Step, Trace
 from pages.kit.page import code
-from pages.kit.panels import beside_paper, breakdown
+from pages.kit.panels import beside_paper, breakdown, scored
 from pages.kit.viewer import Pick
 from pages.segmentation.fcn_controls import STRIDES
 
@@ -28,9 +28,10 @@ def what_you_see(model, pick: Pick | None) -> None:
         return
     fields = model.fields
     st.markdown(
-        f"A cell of the **stride-32** map covers 32 x 32 pixels and sees {fields.s32.size:.0f}: enough to know *what* "
-        f"is there, too coarse to say *where* it ends. The skips bring back maps with smaller cells and smaller fields "
-        f"({fields.s16.size:.0f} and {fields.s8.size:.0f} pixels): they know edges, not things. Added up, blobs get "
+        f"A cell of the **stride-32** map covers 32 x 32 pixels, and what it says depends on {fields.s32.size:.0f} "
+        f"x {fields.s32.size:.0f} pixels around it, its receptive field: enough to know *what* is there, too coarse to "
+        f"say *where* it ends. The skips bring back maps with smaller cells and smaller fields ({fields.s16.size:.0f} "
+        f"and {fields.s8.size:.0f} pixels a side): they know edges, not things. Added up, blobs get "
         "outlines.\n\n"
         "**Try:** mute *skip, stride 8* and watch thin things go · mute *stride 32* and see that edges without "
         "meaning are not enough · wipe *Learned upsampling* against *Labels* · choose the layer *adds, stride 8* and "
@@ -48,21 +49,44 @@ def formula(model, encoding, gains, pick: Pick | None) -> None:
     best, *others = model.explain(encoding, gains, x, y)
     st.caption(f"At x {x:.0f}, y {y:.0f}" + ("" if pick else ", the middle; click the picture for another pixel"))
     st.latex(
-        r"\begin{aligned} z_k &= \underbrace{g_{32}\,U_{16}U_{32}s^{32}_k}_{\text{stride 32}} + "
-        r"\underbrace{g_{16}\,U_{16}s^{16}_k}_{\text{stride 16}} + \underbrace{g_{8}\,s^{8}_k}_{\text{stride 8}} \\"
+        r"\begin{aligned} z_k &= B_{8}\Bigl(\underbrace{g_{32}\,U_{16}U_{32}s^{32}_k}_{\text{stride 32}} + "
+        r"\underbrace{g_{16}\,U_{16}s^{16}_k}_{\text{stride 16}} + \underbrace{g_{8}\,s^{8}_k}_{\text{stride 8}}"
+        r"\Bigr) \\"
         rf" z_{{\text{{{best.name}}}}} &= {best.parts[0]:.2f} {best.parts[1]:+.2f} {best.parts[2]:+.2f}"
         rf" = {best.logit:.2f},\qquad p = \frac{{e^{{z}}}}{{\sum_j e^{{z_j}}}} = {best.probability:.3f} \end{{aligned}}"
     )
     breakdown((best, *others), tuple(STRIDES.values()))
     st.caption(
-        "s: the 1x1 score heads. U: the transposed convolutions, which start bilinear and learn. g: the sliders."
+        "s: the 1x1 score heads. U: the transposed convolutions, each twice as fine, which start bilinear and learn. "
+        "B: the last enlargement, from stride 8 to each pixel, bilinear and not learned. g: the sliders."
     )
 
 
 def all_labels(model, encoding) -> dict:
     """Labels (H, W) of each variant under the name that the page gives it."""
-    named = "FCN-{}" if isinstance(model, fcn_model.FcnModel) else "{}"
-    return {named.format(name): answer(model, encoding, name).labels for name in model.scored}
+    return {named(model).format(name): answer(model, encoding, name).labels for name in model.scored}
+
+
+def against_truth(model, encoding, settings, truth) -> None:
+    """The figures of all variants, and the confusions of what stands in the picture."""
+    variants, shown = with_shown(model, encoding, settings)
+    scored(lambda: variants, truth, model.card.classes, shown)
+
+
+def with_shown(model, encoding, settings) -> tuple[dict, str]:
+    """`all_labels`, and the name there of what stands in the picture; other gains make one more row."""
+    variants, gains = all_labels(model, encoding), settings.get("gains")
+    if gains is None:
+        return variants, named(model).format(model.usual)
+    for name, usual in fcn.VARIANTS.items():
+        if gains == usual:
+            return variants, named(model).format(name)
+    return {**variants, "gains as set": model.labels(encoding, **settings)}, "gains as set"
+
+
+def named(model) -> str:
+    """How the page names variants."""
+    return "FCN-{}" if isinstance(model, fcn_model.FcnModel) else "{}"
 
 
 def paper(model, encoding, truth) -> None:

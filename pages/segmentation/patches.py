@@ -46,7 +46,7 @@ def look(chosen: Chosen) -> None:
         }
         if truth is not None:
             builders["Against the truth"] = lambda: scored(
-                lambda: model.all_labels(encoding), truth, model.card.classes)  # fmt: skip
+                lambda: model.all_labels(encoding), truth, model.card.classes, f"window {window}")  # fmt: skip
         builders["Code that ran"] = panels.source
         tabs(KEY, builders)
 

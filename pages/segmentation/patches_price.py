@@ -57,7 +57,8 @@ def _price(model: PatchesModel, encoding: Encoding, x: float, y: float, window: 
         st.dataframe([_row(runs[w]) for w in sorted(runs)], hide_index=True)
     st.caption("Both run with the same threads and in full precision, and stop after the layer that this window is "
                f"read from. Patches go in batches of the fastest size of {', '.join(map(str, BATCHES))} that fits; the "
-               "dense pass is the median of three, margins included. Nobody even runs patches (slide 57).")  # fmt: skip
+               "dense pass is the median of three, margins included. That is why nobody classifies patch by patch "
+               "(slide 57).")  # fmt: skip
 
 
 def _for_a_while(reports: Iterator[Comparison]) -> Iterator[Comparison]:

@@ -9,7 +9,7 @@ from engine.segmentation.recurrent import PASSES, Recurrent, fed_back
 from engine.segmentation.recurrent_model import Encoding, RecurrentModel, Run
 from engine.segmentation.scoring import score
 from pages.kit import charts
-from pages.kit.panels import IN_TRUTH, beside_paper
+from pages.kit.panels import IN_TRUTH, beside_paper, decimals
 from pages.kit.viewer import Pick
 
 # Pinheiro and Collobert 2014, table 2: Stanford Background, the network of three instances; pixel and class accuracy
@@ -65,7 +65,7 @@ def formula(model: RecurrentModel, encoding: Encoding, run: Run, pick: Pick | No
     for t, logits in enumerate(run.logits, 1):
         best = model.readings([logits], encoding.rgb, x, y, 1)[0]
         rows.append({"pass": t, "class": best.name, "logit": round(best.logit, 2), "y": round(best.probability, 3)})
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(rows, hide_index=True, column_config=decimals(logit=2, y=3))
     st.caption("φ: what the trunk sees of the picture, the same in each pass and computed once. c: four dilated "
                "convolutions over the last answer y. W: 1x1 convolutions. ρ: ReLU. K: the number of classes, so that "
                "an empty answer is zero.")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -10,8 +11,10 @@ import streamlit as st
 from engine.spatial.descent import descend
 from engine.spatial.drawing import both_ways, grid_svg, morph
 from engine.spatial.mapping import folds, forward, jacobian
+from engine.spatial.presets import presets
 from engine.spatial.sampling import explain, outside, sample
 from engine.spatial.transforms import ThinPlateSpline, sampling_grid, target_points
+from engine.wording import many
 from pages.kit.keeping import once
 from pages.kit.page import code, export
 from pages.kit.viewer import viewer, viewer_panel
@@ -61,8 +64,11 @@ def what_you_see(seen: Seen) -> None:
 
 @st.fragment
 def which_way(seen: Seen) -> None:
-    """The same theta as inverse and as forward mapping."""
+    """The same theta as inverse and as forward mapping; of the identity both are alike, so *zoom in* is shown."""
     height, width = seen.rgb.shape[:2]
+    still = seen.theta == seen.family.identity
+    if still:
+        seen = replace(seen, theta=presets(seen.family, width / height)["zoom in"])
 
     def make() -> tuple:
         pushed = forward(seen.rgb, seen.family, seen.numbers, height, width, seen.sampling.align_corners)
@@ -73,7 +79,10 @@ def which_way(seen: Seen) -> None:
     with left:
         viewer(trace, "grid_ways")
     with right:
-        st.markdown(f"#### {pushed.holes.sum():,} holes forward, none inverse")
+        st.markdown(f"#### {many(int(pushed.holes.sum()), 'hole')} forward, none inverse")
+        if still:
+            st.caption("The grid above is the identity, which moves nothing: here you see *zoom in*. Drag the grid to "
+                       "see your own.")  # fmt: skip
         st.markdown("**Inverse mapping** asks each output pixel where it comes from, so each gets an answer. **Forward "
                     "mapping** pushes each input pixel to where it goes, by the inverse of theta: where the picture is "
                     "stretched some output pixels get none, where it shrinks some get several.")  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from engine.spatial.descent import reach
-from engine.spatial.formulas import formula
+from engine.spatial.formulas import formula, to_pixel
 from engine.spatial.sampling import explain
 from engine.spatial.transforms import target_points
 from pages.spatial.grid_seen import Seen
@@ -23,10 +23,13 @@ def live_formula(seen: Seen) -> None:
     found = explain(seen.rgb, seen.grid, x, y, seen.sampling)
     (x_s, y_s), (i, j) = found.normalised, found.index
     st.latex(rf"(x^t, y^t) = ({x_t:.3f},\ {y_t:.3f}) \;\mapsto\; (x^s, y^s) = ({x_s:.3f},\ {y_s:.3f}) "
-             rf"\;=\; \text{{pixel }} ({i:.2f},\ {j:.2f})")  # fmt: skip
+             r"\quad\text{normalised, -1 to 1}")  # fmt: skip
+    align = seen.sampling.align_corners
+    st.latex(to_pixel(x_s, i, width, align) + r"\quad\text{pixels from the left, the first is 0}")
+    st.latex(to_pixel(y_s, j, height, align, "y", "v") + r"\quad\text{pixels from the top}")
     terms = [n for n in found.neighbours if n.weight]
     red = " + ".join(rf"{n.weight:.3f} \cdot {n.value[0]}" for n in terms[:4]) + (r" + \dots" if terms[4:] else "")
-    st.latex(rf"V_{{red}} = \sum_n \sum_m U_{{nm}}\, k(x^s - m)\, k(y^s - n) = {red} = {found.total[0]:.2f}")
+    st.latex(rf"V_{{red}} = \sum_n \sum_m U_{{nm}}\, k(u - m)\, k(v - n) = {red} = {found.total[0]:.2f}")
     touched = np.count_nonzero(reach(seen.rgb, seen.grid, x, y, seen.sampling))
     st.caption(f"{seen.sampling.mode.capitalize()}, padding {seen.sampling.padding}. By autograd this output pixel has "
                f"a gradient at **{touched}** of {height * width:,} input pixels (slides 126-128).")  # fmt: skip

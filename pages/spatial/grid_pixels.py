@@ -21,7 +21,7 @@ SIDE = 4  # pixels of the example
 GREYS = np.array([40, 220, 120, 180])  # of its columns; each row is 10 darker than the one above
 COLOURS = {"zeros": "#d55e00", "border": "#0072b2", "reflection": "#009e73",
            "nearest": "#d55e00", "bilinear": "#0072b2", "bicubic": "#009e73"}  # fmt: skip
-CONVENTIONS = {False: "align_corners = False: -1 and 1 are outer edges", True: "True: -1 and 1 are outer centres"}
+CONVENTIONS = {False: "off: -1, 1 are outer edges", True: "on: -1, 1 are outer centres"}  # of align_corners
 
 
 @st.fragment

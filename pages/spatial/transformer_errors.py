@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.cards import Card
 from pages.kit import models
+from pages.kit.panels import filled
 
 TASKS = {"r": "R", "rts": "RTS", "p": "P", "e": "E", "tc": "TC"}
 KINDS = {"plain": "plain CNN", "affine": "ST-CNN affine", "projective": "ST-CNN projective",
@@ -46,7 +47,7 @@ def errors() -> None:
         st.dataframe([_row(card, ours.get(key), PAPER.get(key)) for key, card in cards.items()], hide_index=True)
     if found:
         st.markdown("#### Found with IoU > 0.5, %")
-        st.dataframe([_shares(task, card) for task, card in found.items()], hide_index=True)
+        st.dataframe(filled([_shares(task, card) for task, card in found.items()]), hide_index=True)
 
 
 def verdict(ours: Figures) -> list[str]:

@@ -7,7 +7,7 @@ import streamlit as st
 import torch
 
 from engine.spatial.distortions import DIGIT
-from engine.spatial.formulas import formula
+from engine.spatial.formulas import formula, to_pixel
 from engine.spatial.sampling import Sampling, explain
 from engine.spatial.transforms import target_points
 from pages.spatial.transformer_shown import Shown
@@ -34,11 +34,13 @@ def live_formula(shown: Shown) -> None:
     found = explain(rgb, torch.from_numpy(read.grids[0][0]).double(), x, y, Sampling())
     (x_t, y_t), (x_s, y_s), (i, j) = target_points(DIGIT, DIGIT)[y * DIGIT + x].tolist(), found.normalised, found.index
     st.latex(rf"(x^t, y^t) = ({x_t:.3f},\ {y_t:.3f}) \;\mapsto\; (x^s, y^s) = ({x_s:.3f},\ {y_s:.3f}) "
-             rf"\;=\; \text{{pixel }} ({i:.2f},\ {j:.2f})")  # fmt: skip
+             r"\quad\text{normalised, -1 to 1}")  # fmt: skip
+    st.latex(to_pixel(x_s, i, size, False) + r"\quad\text{pixels from the left, the first is 0}")
+    st.latex(to_pixel(y_s, j, size, False, "y", "v") + r"\quad\text{pixels from the top}")
     st.markdown("**3. Sampler** · the four neighbours, weighed (slides 123-125).")
     terms = [n for n in found.neighbours if n.weight]
     mixed = " + ".join(rf"{n.weight:.3f} \cdot {n.value[0]}" for n in terms) or "0"
-    st.latex(rf"V = \sum_n \sum_m U_{{nm}} \max(0, 1 - |x^s - m|) \max(0, 1 - |y^s - n|) = {mixed} = "
+    st.latex(rf"V = \sum_n \sum_m U_{{nm}} \max(0, 1 - |u - m|) \max(0, 1 - |v - n|) = {mixed} = "
              rf"{found.total[0]:.1f}")  # fmt: skip
     chances = read.chances[0]
     st.markdown("**4. Classifier** · reads the 28 x 28 samples as if the digit had always stood so.")

@@ -58,7 +58,7 @@ def what_you_see(shown: Shown) -> None:
     angle = float(rotation(linear_part(family, theta)[0])[0])
     numbers = {
         "turned by the grid": f"{angle:+.0f}°",
-        "looks at": f"{100 * area(family, theta[0]):.0f} % of the area",
+        "share it looks at": f"{100 * area(family, theta[0]):.0f} %",
         "with transformer": _says(shown.reading.chances[0]),
         "plain CNN": "not here" if shown.plain_reading is None else _says(shown.plain_reading.chances[0]),
     }
@@ -66,8 +66,8 @@ def what_you_see(shown: Shown) -> None:
         place.metric(words, value, border=True)
     st.markdown(
         "**Try:** play, and see whether the output stays while the input moves · turn the digit further than the "
-        "training did and watch both networks fail · another family on the same task · draw your own digit · "
-        "*Watch it learn*: the grids leave the identity."
+        "training did and watch both networks fail · another kind of transformer on the same digits · draw your own "
+        "digit · *Watch it learn*: the grids leave the identity."
     )  # fmt: skip
 
 

@@ -19,11 +19,11 @@ def paper(shown: Shown) -> None:
     st.markdown(
         "| Jaderberg et al. 2015 | here |\n|---|---|\n"
         f"| networks of about the same size on each task | {sizes} parameters |\n"
-        f"| CNNs with two layers of maxima | three convolutions ({widths} filters), each with a maximum, then "
+        f"| CNNs with two max-pooling layers | three convolutions ({widths} filters), each with max-pooling, then "
         f"{layout.hidden} hidden units |\n"
         "| no batch normalisation | batch normalisation, so that a short training is enough |\n"
-        f"| SGD, 150,000 steps of 256 pictures | AdamW and one cycle, {epochs} epochs of 55,000 pictures by {batch}; "
-        f"peak rate {rate}, transformer's {slower} |\n"
+        f"| SGD, 150,000 steps of 256 pictures | AdamW and one cycle, {epochs} epochs of 55,000 pictures in batches of "
+        f"{batch}; peak learning rate {rate}, of the transformer {slower} |\n"
         "| localisation begins as the identity; TPS with 16 control points | the same |\n"
         "| distortions made on the fly, tested on the standard 10,000 digits | the same, the test with a fixed seed |"
     )

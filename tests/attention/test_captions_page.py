@@ -270,3 +270,15 @@ def test_a_clicked_row_keeps_the_words_that_are_not_known(monkeypatch):
     page.run()
     assert not page.exception
     assert page.text_input(key="begin").value.startswith("a zzyzx dog ")
+
+
+@pytest.mark.parametrize(("begin", "unknown", "known"), [
+    ("Собака a dog", ["собака"], 2), ("犬 runs", ["犬"], 1), ("a mañ dog", ["man"], 3), ("Ä dóg", [], 2),
+])  # fmt: skip
+def test_words_in_other_scripts_are_said_and_accents_fold(begin, unknown, known):
+    page = visit(CAPTIONS, image="landscape", begin=begin).run()
+    assert not page.exception
+    start = told(page)[0].wish.start
+    assert sum(word != controls.UNKNOWN for word in start) == known
+    said = [t.value for t in page.text if t.value.startswith("Unknown words")]
+    assert said == ([f"Unknown words: {unknown[0]}"] if len(start) > known else [])

@@ -139,3 +139,15 @@ def test_no_ratio_without_a_measure(random):
     assert math.isnan(ratio((Drop(0, True, 1, random, 1),)))
     assert means(()).words == 0
     assert math.isnan(ratio(()))
+
+
+@pytest.mark.parametrize(("means", "said"), [
+    (Means(4, -0.09, 0.0117, 0.2), "gain 0.090 nats"), (Means(4, 0.4, 0.016, 0.46), "25.0 times as much"),
+    (Means(4, 0.4, 0.0, 0.46), "Random cells cost nothing"),
+    (Means(0, math.nan, math.nan, math.nan), "No content word"),
+])  # fmt: skip
+def test_the_sentence_names_a_loss_only_where_something_was_lost(means, said):
+    assert said in means.sentence
+    assert "-" not in means.sentence
+    assert "nan" not in means.sentence
+    assert math.isnan(means.ratio) or means.ratio > 0

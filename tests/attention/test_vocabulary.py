@@ -1,5 +1,6 @@
 """Words and their numbers: there and back, what is not known, and the vocabulary that ships."""
 
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.attention import vocabulary
-from engine.attention.vocabulary import EDGE, UNKNOWN, Vocabulary
+from engine.attention.vocabulary import EDGE, UNKNOWN, Vocabulary, typed
 from engine.cards import ModelError
+from engine.data.flickr8k import words
 
 WORDS = st.from_regex(r"[a-z0-9]{1,4}", fullmatch=True)
 
@@ -54,3 +56,18 @@ def test_what_was_written_is_what_ships(tmp_path, monkeypatch):
         assert vocabulary.bundled().words == ("<edge>", "<unknown>", "dog", "a", "t")
     finally:
         vocabulary.bundled.cache_clear()
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("A dog's ball, isn't it?", ("a", "dogs", "ball", "isnt", "it")),
+    ("Café naïve Ångström", ("cafe", "naive", "angstrom")), ("smørrebrød Straße", ("smorrebrod", "strasse")),
+    ("Собака a dog", ("собака", "a", "dog")), ("犬 runs", ("犬", "runs")), ("नमस्ते a", ("नमस्ते", "a")),
+    ("강아지 dog", ("강아지", "dog")), ("🐶 dog", ("🐶", "dog")), ("Ｄｏｇ １２", ("dog", "12")), ("!!! ...", ()),
+])  # fmt: skip
+def test_typed_words_are_folded_and_none_is_left_out(text, found):
+    assert typed(text) == tuple(unicodedata.normalize("NFC", word) for word in found)
+
+
+def test_typed_words_of_latin_text_are_those_of_the_data():
+    text = "Two young children's dogs, running in 3 fields -- isn't it?"
+    assert typed(text) == words(text)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -248,3 +249,14 @@ def test_the_price_says_how_long_it_may_take_before_it_starts(monkeypatch):
     page = visit(PATCHES, image="landscape", crop="64").run()
     pages.open_tab(page, controls.KEY, "Same answer, other price")
     assert any("4,096 patches: at most about 34 min." in c.value for c in page.caption)
+
+
+def test_the_matrix_is_of_the_window_that_the_control_says(monkeypatch):
+    asked = []
+    from pages.kit import charts
+
+    monkeypatch.setattr(charts, "confusion", lambda result, classes, shown: asked.append(shown) or go.Figure())
+    page = visit(PATCHES, image="landscape", window="139").run()
+    pages.open_tab(page, controls.KEY, "Against the truth")
+    assert not page.exception
+    assert asked[-1] == "window 139"

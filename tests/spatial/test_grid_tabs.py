@@ -5,7 +5,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.spatial.transforms import FAMILIES
-from tests.segmentation.pages import text_of
+from pages.kit.rooms import GRID
+from pages.spatial.grid_seen import KEY
+from tests.segmentation.pages import open_tab, text_of, visit
 
 TABS = ("What you see", "Which way", "Learn theta", "Half a pixel", "Formula with live numbers", "The paper, and here",
         "Code that ran")  # fmt: skip
@@ -141,3 +143,13 @@ def test_numbers_of_the_example_are_the_ones_that_are_drawn():
 
     assert picture().shape == (4, 4, 3)
     assert np.array_equal(picture()[0, :, 0] - picture()[3, :, 0], [30] * 4)
+
+
+def test_which_way_begins_where_there_are_holes_to_see():
+    page = visit(GRID, image="landscape").run()
+    open_tab(page, KEY, "Which way")
+    assert not page.exception
+    words = text_of(page)
+    assert "#### 0 holes" not in words
+    assert "holes forward, none inverse" in words
+    assert "*zoom in*" in words
