@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -263,14 +264,25 @@ def _parts_of_coco(datasets: Sequence[File], pictures: Sequence[File], notes: li
         except (CollectionError, coco.CocoError) as error:
             notes.append(f"{plain(dataset.path)} is not used. {error}")
             continue
+        claims: dict[int, list[int]] = defaultdict(list)  # id of one of its pictures -> places of those called so
         for place, file in enumerate(pictures):
             try:
-                part = told.part(file.path)
+                picture = told.find(file.path)
             except coco.CocoError as error:
                 found.setdefault(place, File(dataset.parts, partial(_refuse, str(error))))
             else:
-                if part and place not in found:
-                    found[place] = File(dataset.parts, partial(_same, part))
+                if picture is not None:
+                    claims[id(picture)].append(place)
+        for picture in told.pictures:
+            called = claims[id(picture)]
+            whole = [place for place in called if pictures[place].path.endswith(picture["file_name"])]
+            split = [place for place in whole or called if pairing.same_split(dataset, pictures[place])]
+            best = split or whole or called
+            if len(best) > 1:
+                notes.append(f"{plain(dataset.path)} is not used for {len(best)} pictures of one name.")
+            elif best and best[0] not in found:
+                part = told.part(pictures[best[0]].path)
+                found[best[0]] = File(dataset.parts, partial(_same, part))
     return found
 
 

@@ -380,6 +380,12 @@ def _context(folders: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(left))
 
 
+def same_split(file: File, picture: File) -> bool:
+    """True where a file is called after a split ("instances_train2017.json") that a folder of the picture is, too."""
+    told = {_SPLITS[token] for token in _tokens(file.stem) if token in _SPLITS}
+    return bool(told & {_SPLITS.get(token) for part in picture.parts[:-1] for token in _tokens(part)})
+
+
 def _picture_keys(file: File) -> tuple[str, ...]:
     """What a mask of this picture may be called, the best first: its stem, and that without what tools add."""
     stem = file.stem

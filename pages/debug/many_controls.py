@@ -20,6 +20,7 @@ from pages.kit.keys import linked
 from pages.kit.rooms import MANY
 
 GALLERY, FILES, NOBODY = "The gallery", "Your files", "nobody"
+AS_THEY_SEEM = "as they seem to be"
 PAIRS = 20  # unsure pairs that are shown
 
 
@@ -45,18 +46,20 @@ def _ask_masks(desk: Desk, source: Source) -> None:
     found = source.found
     if source.masks is None and not found.question and len(found.groups) < 2:
         return
-    words = {None: "as they seem to be"} | {group: group for group in found.groups}
-    words |= {pairing.NOBODY: pairing.NOBODY, pairing.EVERYTHING: pairing.EVERYTHING}
+    options = (AS_THEY_SEEM, *found.groups, pairing.NOBODY, pairing.EVERYTHING)
     if found.question:
         st.text(found.question)
         pairs = found.doubtful[:PAIRS]
         st.dataframe({"Picture": [picture for picture, _ in pairs], "Mask?": [mask for _, mask in pairs]},
                      hide_index=True, row_height=26)  # fmt: skip
     key = f"many_masks_{desk.turn}_{source.name}"
-    options = tuple(words)
-    st.selectbox("Masks", options, options.index(source.masks) if source.masks in words else 0, key=key,
-                 format_func=words.get, filter_mode=None,
-                 on_change=lambda: desk.choose_masks(st.session_state[key]))  # fmt: skip
+
+    def chosen() -> None:
+        picked = st.session_state[key]
+        desk.choose_masks(None if picked == AS_THEY_SEEM else picked)
+
+    at = options.index(source.masks) if source.masks in options else 0
+    st.selectbox("Masks", options, at, key=key, filter_mode=None, on_change=chosen)
 
 
 def ask_reading(desk: Desk, source: Source) -> Reading | None:

@@ -64,17 +64,17 @@ def table(desk: Desk, rows: Sequence[Row], order: list[int]) -> None:
             looks[head] = st.column_config.ProgressColumn(
                 help=HELP[by], format="%.1f %%", min_value=0, max_value=max(most, 1e-3), width=96)  # fmt: skip
     for head, words, values in (
-        ("Mean IoU, in truth", "Of the classes in the truth", [_percent(row.mean_iou) for row in shown]),
+        ("IoU, truth", "Mean IoU of the classes in the truth", [_percent(row.mean_iou) for row in shown]),
         (
-            "Mean IoU, in either",
-            "Of the classes in truth or answer",
+            "IoU, either",
+            "Mean IoU of the classes in truth or answer",
             [_percent(row.mean_iou_either) for row in shown],
         ),
         ("Unsure", f"Pixels whose best class has a probability below {SURE}", [_percent(row.unsure) for row in shown]),
     ):
         if any(value is not None for value in values):
             columns[head] = values
-            looks[head] = st.column_config.NumberColumn(help=words, format="%.1f %%", width=70)
+            looks[head] = st.column_config.NumberColumn(help=words, format="%.1f %%", width=78)
     columns["Size"] = [f"{row.width} x {row.height}" if row.width else "" for row in shown]
     columns["Notes"] = [" ".join(filter(None, (row.error, row.note))) for row in shown]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from engine.debug import pairing
 from engine.debug.collection import Collection, CollectionError, from_files, from_folder, from_path
+from engine.debug.ground import ground
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
 
@@ -265,3 +267,50 @@ def test_the_labelmap_beside_the_masks_is_found():
     found = from_files([("x.zip", packed(files))])
     assert found.labelmap().startswith(b"# label")
     assert not any("not pictures" in note for note in found.notes)
+
+
+def coco(*names: str) -> bytes:
+    """Instances: on each picture a road in the left half."""
+    left = [[0, 0, 20, 0, 20, 40, 0, 40]]
+    pictures = [{"id": i, "file_name": name, "width": 40, "height": 40} for i, name in enumerate(names)]
+    objects = [{"id": i, "image_id": i, "category_id": 7, "segmentation": left, "area": 800, "iscrowd": 0}
+               for i in range(len(names))]  # fmt: skip
+    return json.dumps({"images": pictures, "annotations": objects,
+                       "categories": [{"id": 7, "name": "road"}]}).encode()  # fmt: skip
+
+
+def test_a_file_of_coco_is_the_truth_of_the_pictures_that_it_names(tmp_path):
+    files = {"train/a.jpg": JPG, "train/b.jpg": JPG, "val/a.jpg": JPG,
+             "annotations/instances_train.json": coco("train/a.jpg", "train/b.jpg")}  # fmt: skip
+    found = from_files([("x.zip", packed(files))])
+    assert pairs(found) == {"train/a.jpg": "annotations/instances_train.json",
+                            "train/b.jpg": "annotations/instances_train.json", "val/a.jpg": ""}  # fmt: skip
+    truth = ground(found.items[0].mask(), "a.jpg", (40, 40), (40, 40), ("sky", "road"), np.zeros((2, 3), np.uint8))
+    assert (truth.labels[:, :20] == 1).all()
+    assert not (truth.labels[:, 20:] == 1).any()
+    assert not any(item.mask for item in found.again(pairing.NOBODY).items)
+
+
+def test_files_of_coco_for_each_split_keep_to_theirs():
+    files = {"train2017/1.jpg": JPG, "val2017/1.jpg": JPG, "annotations/instances_train2017.json": coco("1.jpg"),
+             "annotations/instances_val2017.json": coco("1.jpg")}  # fmt: skip
+    assert pairs(from_files([("x.zip", packed(files))])) == {
+        "train2017/1.jpg": "annotations/instances_train2017.json",
+        "val2017/1.jpg": "annotations/instances_val2017.json",
+    }
+    unsure = from_files([("x.zip", packed({"one/1.jpg": JPG, "two/1.jpg": JPG, "i.json": coco("1.jpg")}))])
+    assert not any(item.mask for item in unsure.items)
+    assert "i.json is not used for 2 pictures of one name." in unsure.notes
+
+
+def test_a_broken_file_of_coco_is_said():
+    found = from_files([("x.zip", packed({"a.jpg": JPG, "i.json": b'{"images": [], "annotations": [}'}))])
+    assert not found.items[0].mask
+    assert any(note.startswith("i.json is not used.") for note in found.notes)
+
+
+def test_labelme_in_another_encoding_is_found():
+    text = '{"shapes": [], "imagePath": "a.jpg"}'
+    found = from_files([("x.zip", packed({"a.jpg": JPG, "a.json": text.encode("utf-16"), "b.jpg": JPG,
+                                          "b.json": b'{"taken": "2020"}'}))])  # fmt: skip
+    assert pairs(found) == {"a.jpg": "a.json", "b.jpg": ""}
