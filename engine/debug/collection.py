@@ -24,7 +24,7 @@ from engine import gallery
 from engine.debug import coco, pairing, zips
 from engine.debug.pairing import EVERYTHING, NOBODY, File, plain
 from engine.debug.zips import MOST, CollectionError, Read, parts_of, too_large
-from engine.images import MAX_BYTES
+from engine.images import MAX_BYTES, NAMES
 
 MOST_IN_FOLDER = 5000  # pictures that are taken from a folder on this machine
 MAX_HELD = 200_000_000  # bytes of files that are held in memory
@@ -198,7 +198,7 @@ def _collect(title: str, found: Iterable[File], before: Sequence[str], most: int
         there = f"; what fits is {_listed(pairs.groups)}" if pairs.groups else ""
         raise CollectionError(f"There is no mask in {plain(chosen)} that is called like a picture{there}.")
     if not pairs.pictures:
-        raise CollectionError("There is no picture in it: PNG, JPEG, WebP, BMP, GIF and TIFF files are read.")
+        raise CollectionError(f"There is no picture in it: files in {NAMES} are read.")
     known = {id(file) for file in (*shapes, *datasets)}
     known |= {id(file) for file in others if file.parts[-1].casefold() == LABELMAP}
     notes = [*before, *_left_out([file for file in others if id(file) not in known])]
