@@ -48,7 +48,7 @@ __all__ = ["READINGS", "Reading", "Truth", "by_hand", "ground", "judge", "labelm
 FIT = 0.5  # share of the pixels that another reading must agree with the answer on before it is proposed
 BETTER = 0.25  # and by how much more than the reading in use
 TURN = 0.1  # by how much more a turned mask must agree
-LISTED = 5  # values or classes that a sentence names
+LISTED, ROOM = 5, 80  # values or classes that a sentence names, and characters of theirs
 ABSENT = 0.1  # share of the judged pixels called by classes that the truth lacks, from which on that is said
 
 Labels = np.ndarray
@@ -335,12 +335,15 @@ def _turns(mask: Mask, labels: Labels, answer: Labels) -> bool:
 
 
 def _quoted(name: str) -> str:
-    return f"“{name if len(name) <= 40 else name[:39] + '…'}”"
+    return f"“{name if len(name) <= 38 else name[:37] + '…'}”"
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
+    """As many of the names as have room in `ROOM` characters, `LISTED` at most, and how many more there are."""
+    ends = np.cumsum([len(name) for name in names[:LISTED]])
+    shown = max(int((ends <= ROOM).sum()), 1)
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _percent(share: float) -> str:

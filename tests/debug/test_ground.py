@@ -344,3 +344,9 @@ def test_clear_pixels_may_be_a_class_if_somebody_says_so():
     corner = np.s_[:4, :4]
     truth = read(clear(BINARY, corner), reading=by_hand("Mine", {"transparent": 1}))
     assert (truth.labels[corner] == 1).all()
+
+
+def test_a_sentence_repeats_at_most_80_characters_of_names():
+    names = tuple(f"{k}" + "x" * 500 for k in range(8))
+    for note in remarks(np.zeros((H, W), np.uint8), names):
+        assert sum(letter == "x" for letter in note) <= 80
