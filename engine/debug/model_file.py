@@ -94,7 +94,8 @@ def _network(path: Path, data: bytes, said: Mapping[str, Any], device: str, tell
     found = propose(network)
     spec = _spec(found.spec, said, tuple(port.name for port in network.info.outputs))
     if not spec.classes:
-        raise ModelError(f"{next(f.sentence for f in found.findings if 'classes' in f.about)} Say them by classes.")
+        asked = (finding.sentence for finding in found.findings if "classes" in finding.about)
+        raise ModelError(f"{next(asked, spec.wrong())} On the command line: --classes.")
     if sentence := spec.wrong():
         raise ModelError(sentence)
     for finding in found.findings:

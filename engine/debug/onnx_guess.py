@@ -74,8 +74,8 @@ class _Map:
 def propose(network: Network, tick: Tick | None = None) -> Guess:
     """The likeliest way to use `network`, after a first run on noise.
 
-    tick: as for `Network.run`. Raises ModelError where what it gives is no map of classes. A network that does not run
-    is described by its file alone; the dry run on a picture then says what is wrong.
+    tick: as for `Network.run`. Raises ModelError where what it gives is no map of classes, or its process ended. A
+    network that does not run is described by its file alone; the dry run on a picture then says what is wrong.
     """
     info = network.info
     _refuse_task(info)
@@ -98,8 +98,6 @@ def _first_runs(network: Network, tick: Tick | None) -> Iterator[tuple[Spec, tup
             yield spec, size, network.look(as_input(x, spec), tick)
         except Refused:
             continue
-        except ModelError:  # it ended: late, or too large; another size would not mend that
-            return
 
 
 def _ways(info: Info, first: Spec) -> Iterator[tuple[Spec, tuple[int, int]]]:

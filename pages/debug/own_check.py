@@ -22,25 +22,23 @@ from pages.debug.own_state import Draft
 from pages.kit import owned, queue
 
 T = TypeVar("T")
+_NETWORK = re.compile(r"\.(onnx|safetensors)$", re.I)
 _WEIGHTS = re.compile(r"[._](data|bin|weights?|pb)$", re.I)  # endings of files with a network's weights
 
 
 def sorted_out(files: Mapping[str, bytes]) -> tuple[str, bytes, dict[str, bytes]]:
-    """Of files that came together the network's name and content, and those in which its weights lie.
+    """Of files in the order in which they came, the last network's name and content, and those with its weights.
 
-    Raises ModelError where it is not clear which one is the network.
+    Former ones, which the browser still lists, are left out. Raises ModelError where no file is a network.
     """
-    networks = [name for name in files if name.lower().endswith(".onnx")]
+    networks = [name for name in files if _NETWORK.search(name)]
+    networks = networks or [name for name in files if not _WEIGHTS.search(name)]
     if not networks:
-        networks = [name for name in files if not _WEIGHTS.search(name)]
-    if len(networks) != 1:
-        raise ModelError(
-            "Bring one network at a time: its file, and the file with its weights (.onnx.data) if it has one."
-            if networks
-            else "This is the file with the weights of a network (.data): bring the network's own file, .onnx, with it."
-        )
-    (name,) = networks
-    return name, files[name], {other: data for other, data in files.items() if other != name}
+        raise ModelError("This is the file with the weights of a network (.data): bring the network's own file, .onnx, "
+                         "with it.")  # fmt: skip
+    name = networks[-1]
+    beside = {other: data for other, data in files.items() if other not in networks}
+    return name, files[name], beside
 
 
 def read(data: bytes, title: str, beside: Mapping[str, bytes] = MappingProxyType({})) -> Draft:

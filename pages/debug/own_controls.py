@@ -20,7 +20,7 @@ SAMPLE = "fcn-scenes"
 _ICONS = {RIGHT: ":green[:material/check_circle:]", GUESS: ":gray[:material/lightbulb:]",
           ASK: ":blue[:material/contact_support:]", DOUBT: ":orange[:material/help:]",
           WRONG: ":red[:material/error:]"}  # fmt: skip
-MOST_FILES = 7  # that may come together
+MOST_FILES = 7  # that may come together; of more the last
 _STYLE = """<style>
 .st-key-own_findings [data-testid="stText"] {font-family: inherit; font-size: 0.875rem; line-height: 1.4}
 </style>"""
@@ -67,12 +67,9 @@ def _upload(desk: Desk) -> None:
 
 def _read(files: Sequence[UploadedFile]) -> Draft:
     """What was brought, one file or a network with its weights beside it. Raises ModelError."""
-    if len(files) > MOST_FILES:
-        raise ModelError(f"Bring one network, with at most {MOST_FILES - 1} files of weights.")
+    files = files[-MOST_FILES:]
     if len(files) == 1 and not files[0].name.lower().endswith(".data"):
         return read(files[0].getvalue(), plain(files[0].name))
-    if sum(file.size for file in files) > MOST_FILE:
-        raise ModelError(f"These files have more than {MOST_FILE >> 20} MB together.")
     name, data, beside = sorted_out({file.name[-200:]: file.getvalue() for file in files})
     return read(data, plain(name), beside)
 

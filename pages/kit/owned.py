@@ -6,18 +6,16 @@ References
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import streamlit as st
 
 from engine.cards import ModelError
+from engine.debug.model_file import name_of as name_of
 from pages.kit import sessions
 
 MOST = 3  # of one visit
@@ -37,15 +35,6 @@ class _Own:
     def held(self) -> int:
         """Bytes of its numbers, or of its file and its process."""
         return max(_SIZES.get(self.model, 0), getattr(getattr(self.model, "source", None), "held", 0))
-
-
-def name_of(title: str, file: str, said: object) -> str:
-    """A name for URLs: the slug of a file's name, and eight digits for its content and all that was said about it.
-
-    file: SHA-256 of the content. said: its repr counts.
-    """
-    slug = re.sub(r"[^a-z0-9]+", "-", PurePath(title).stem.lower()).strip("-")[:24].strip("-") or "model"
-    return f"{slug}-{hashlib.sha256(f'{file} {said!r}'.encode()).hexdigest()[:8]}"
 
 
 def add(model: Any, file: str, size: int) -> None:

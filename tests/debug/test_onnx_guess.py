@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.cards import ModelError
+from engine.debug import onnx_process
 from engine.debug.onnx_dry import RIGHT, WRONG, dry_run
 from engine.debug.onnx_guess import Guess, propose
 from engine.debug.onnx_model import OnnxModel, card_of
@@ -249,3 +250,16 @@ def test_a_sentence_quotes_at_most_80_characters_of_a_file():
         with pytest.raises(ModelError) as caught:
             proposed(data)
         assert str(caught.value).count("Q") <= 80, str(caught.value)
+
+
+def test_a_first_run_that_never_ends_is_a_sentence_after_one_limit(monkeypatch):
+    monkeypatch.setattr(onnx_process, "RUN_SECONDS", 0.5)
+    with pytest.raises(ModelError, match="did not answer within"):
+        proposed(networks.endless())
+
+
+def test_a_network_that_runs_with_nothing_is_described_by_its_file():
+    """Its weights fit no picture: the dry run says so."""
+    made = networks.model([helper.make_node("MatMul", ["image", "w"], ["out"])], (1, 3, "h", "w"), (1, 3, "h", 5),
+                          {"w": np.ones((7, 5), np.float32)})  # fmt: skip
+    assert proposed(made.SerializeToString()).findings == ()

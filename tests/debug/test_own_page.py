@@ -147,6 +147,11 @@ def test_one_of_two_files_says_what_is_missing_and_takes_it_later(app):
     assert "bring the network's own file" in said(other)
 
 
+def test_files_that_were_refused_and_are_still_listed_do_not_stand_in_the_way(app):
+    bring(app, pickle.dumps({"a": 1}), "weights.onnx", **{"cut.onnx": b"nonsense", "good.onnx": networks.conv()})
+    assert [name[:5] for name in app.session_state["own_models"]] == ["good-"]
+
+
 def test_two_files_of_the_same_name_are_told_apart(app):
     for i in range(2):
         bring(app, networks.conv(names=str(i)), "net.onnx")
