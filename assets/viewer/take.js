@@ -10,6 +10,6 @@ export default function ({ data, parentElement }) {
     const [first, ...others] = named.length ? named : viewers.values().next().value?.together() ?? [];
     const whole = first?.film && others.every((viewer) => viewer?.film);
     button.title = whole ? "" : LATER;
-    if (whole) first.toolbar.download([first, ...others]);
+    if (whole) first.toolbar.download([first, ...others], 1);
   };
 }

@@ -75,10 +75,10 @@ export class Toolbar {
     this.update();
   }
 
-  /** The whole picture with its layers, at its own size, or at twice that where it is small. */
-  picture() {
+  /** The whole picture with its layers, so many times its own size; without `times` twice where it is small. */
+  picture(times = 0) {
     const { film, look, wipe, state } = this.viewer, { width, height } = film.trace;
-    const scale = Math.max(width, height) < SMALL ? 2 : 1, canvas = new OffscreenCanvas(scale * width, scale * height);
+    const scale = times || (Math.max(width, height) < SMALL ? 2 : 1), canvas = new OffscreenCanvas(scale * width, scale * height);
     const context = canvas.getContext("2d"), [left, right] = wipe.sides(), place = { scale, left: 0, top: 0 };
     drawStep(context, film, right.step, look, place, { only: right.only, line: 2 * scale });
     if (left) {
@@ -96,8 +96,8 @@ export class Toolbar {
   }
 
   /** Save what the viewers show, side by side where they are several. @param {import("./viewer.js").Viewer[]} viewers */
-  async download(viewers = [this.viewer]) {
-    const file = await beside(viewers.map(({ toolbar }) => toolbar.picture())).convertToBlob({ type: "image/png" });
+  async download(viewers = [this.viewer], times = 0) {
+    const file = await beside(viewers.map(({ toolbar }) => toolbar.picture(times))).convertToBlob({ type: "image/png" });
     const url = URL.createObjectURL(file), link = document.createElement("a");
     const titles = viewers.map(({ film, step }) => film.trace.steps[step].title);
     link.href = url;

@@ -10,7 +10,7 @@ from tests.browser.looking import settle
 from tests.browser.rooms import visit
 
 PICTURE = """async (key) => {
-    const file = await window.__saccade.viewers.get(key).toolbar.picture().convertToBlob({ type: "image/png" });
+    const file = await window.__saccade.viewers.get(key).toolbar.picture(1).convertToBlob({ type: "image/png" });
     return Array.from(new Uint8Array(await file.arrayBuffer()));
 }"""
 
