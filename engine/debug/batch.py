@@ -266,7 +266,7 @@ def _jpeg(image: Image.Image, side: int = SMALL) -> bytes:
 
 
 def _sentences(*parts: str) -> str:
-    return " ".join(part if part.endswith(".") else part + "." for part in parts if part)
+    return " ".join(part if part.endswith((".", "?")) else part + "." for part in parts if part)
 
 
 def ordered(rows: Iterable[Row], by: str) -> list[Row]:
