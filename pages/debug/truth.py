@@ -18,7 +18,7 @@ from pages.debug.truth_draw import ask_start, board, take_drawing
 from pages.debug.truth_export import offers
 from pages.debug.truth_focus import ask_focus, take_row
 from pages.debug.truth_state import DRAW, KEY, UPLOAD, desk
-from pages.kit import models, truths
+from pages.kit import keepsake, models, truths
 from pages.kit.keeping import once
 from pages.kit.page import Frame, export, frame, tabs, title
 from pages.kit.panels import noted
@@ -49,6 +49,7 @@ def look(chosen: Chosen) -> None:
             ask_start(chosen, answer, truth)
             truth = models.truth(chosen, model.card)  # a file may have brought another one
         whose(chosen, classes, truth)
+        keepsake.stow("keepsake_truth")
         found = None if truth is None else judged(name, chosen, answer, truth)
         if found is not None:
             take_row(chosen, classes, found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -273,6 +273,18 @@ def put(chosen: Chosen) -> None:
 def former() -> Chosen | None:
     """The image that was in hand before, None where there was none."""
     return _hand().former
+
+
+def in_hand() -> Chosen | None:
+    """The image in hand of this visit, None before its first page."""
+    return _hand().chosen
+
+
+def put_right(original: tuple[int, int]) -> Chosen:
+    """The image in hand, made of a file whose picture had this width and height; (0, 0) means its own."""
+    hand = _hand()
+    hand.chosen = replace(hand.chosen, original=original)
+    return hand.chosen
 
 
 def keys_in(state: Mapping[str, object]) -> tuple[str, ...]:

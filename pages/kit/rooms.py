@@ -162,6 +162,7 @@ PagesManager.uses_pages_directory = False
 # title. Tabs that do not fit in a row go on in the next one.
 _STYLE = """<style>
 .stMainBlockContainer {padding: 1.1rem 1.6rem 2rem; max-width: 1800px}
+.st-key-keepsake, .st-key-keepsake_truth {display: none}
 .stMain h1 {font-size: 1.5rem; padding: 0}
 .stTabs [role=tablist] {flex-wrap: wrap; row-gap: 0; overflow: visible}
 .stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}

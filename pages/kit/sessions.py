@@ -43,6 +43,7 @@ AWAY_BYTES = 2**28  # of these, what visits may hold that are away
 SPARE = 2**28  # bytes of memory that the machine should have left while visits are away
 FULL = "The server holds as much for its visitors as it can at the moment. Close what you no longer need, or try later."
 
+_WIDGET = "$$"  # what the state calls a widget begins so
 State = Mapping[str, Any]
 Ending = Callable[[State, Sequence[State]], None]
 
@@ -69,6 +70,31 @@ def here() -> None:
     if context.session_id in _refused:
         _refused.discard(context.session_id)
         st.toast(FULL, icon=":material/inventory_2:", duration="long")
+
+
+def visit() -> str:
+    """The id of this visit, "" outside one."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def take_over(former: str) -> bool:
+    """Move all that a visit held into this one, if it is away and of the same browser; called while a script runs."""
+    if _loop is None or visit() not in _browsers or _browsers.get(former) != _browsers[visit()]:
+        return False
+
+    async def moved() -> dict[str, Any] | None:
+        runtime = get_instance()
+        info = _info(runtime, former)
+        if info is None or runtime.is_active_session(former):
+            return None
+        state = {name: value for name, value in _state(info.session).items() if not name.startswith(_WIDGET)}
+        _let_go(runtime, former)
+        return state
+
+    state = asyncio.run_coroutine_threadsafe(moved(), _loop).result()
+    st.session_state.update(state or {})
+    return state is not None
 
 
 def browser_of(cookies: Mapping[str, str]) -> bytes | None:
@@ -112,17 +138,25 @@ def _away(runtime: Any, now: float) -> list[str]:
 
 def close(runtime: Any, session: str) -> None:
     """End a visit and cut off all that it held. On the server's event loop only."""
-    ended = getattr(_info(runtime, session), "session", None)
+    info = _info(runtime, session)
+    state = _state(info.session) if info else {}
+    _let_go(runtime, session)
+    if info:
+        others = [_state(other.session) for other in runtime._session_mgr.list_sessions()]
+        for ending in _endings:
+            ending(state, others)
+
+
+def _let_go(runtime: Any, session: str) -> None:
+    """Streamlit forgets a visit, and whoever still refers to it finds it empty."""
+    info = _info(runtime, session)
     _seen.pop(session, None)
     _browsers.pop(session, None)
     _refused.discard(session)
     runtime.close_session(session)
-    if ended:
-        state, others = _state(ended), [_state(info.session) for info in runtime._session_mgr.list_sessions()]
-        for ending in _endings:
-            ending(state, others)
-        ended.session_state.clear()
-        ended._fragment_storage.clear()
+    if info:
+        info.session.session_state.clear()
+        info.session._fragment_storage.clear()
         runtime.media_file_mgr.remove_orphaned_files()  # downloads go at the second time
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import streamlit as st
 
@@ -32,6 +34,11 @@ def get(key: str, classes: Classes) -> np.ndarray | None:
 def notes(key: str, classes: Classes) -> tuple[str, ...]:
     """What must stand beside the figures of the visitor's truth of picture `key` in these classes."""
     return st.session_state.get(_NOTES, {}).get((key, classes), ())
+
+
+def everything() -> Mapping[tuple[str, Classes], np.ndarray]:
+    """All truths of the visit, by the picture's key and the classes."""
+    return _kept()
 
 
 def drop(key: str, classes: Classes) -> None:

@@ -22,12 +22,13 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 # Before any script of the page: every message in either direction is noted in window.__ws.
 WATCH_SOCKETS = """
-window.__ws = {sends: [], recvs: []};
+window.__ws = {sends: [], recvs: [], sockets: []};
 const Plain = window.WebSocket;
 window.WebSocket = new Proxy(Plain, {construct(target, args) {
   const socket = new target(...args), send = socket.send.bind(socket);
   const size = (d) => d.byteLength || d.length || d.size || 0;
   socket.send = (data) => { window.__ws.sends.push({t: performance.now(), n: size(data)}); return send(data); };
+  window.__ws.sockets.push(socket);
   socket.addEventListener('message', (e) => window.__ws.recvs.push({t: performance.now(), n: size(e.data)}));
   return socket;
 }});

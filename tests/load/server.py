@@ -32,11 +32,12 @@ class Server:
 
     app: path of the script. options: more for the command line, e.g. "--server.disconnectedSessionTTL", "3". base: the
     path that the app is served below, e.g. "/tool". away: seconds that a visit may be away.
+    port: of the loopback, else a free one.
     """
 
-    def __init__(self, app: str | Path, *options: str, base: str = "", away: float = AWAY) -> None:
+    def __init__(self, app: str | Path, *options: str, base: str = "", away: float = AWAY, port: int = 0) -> None:
         self.base, self.away = base, away
-        self.port, self.log = free_port(), Path(tempfile.mkstemp(suffix=".log", prefix="saccade-")[1])
+        self.port, self.log = port or free_port(), Path(tempfile.mkstemp(suffix=".log", prefix="saccade-")[1])
         self._command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(self.port),
                          "--server.address", "127.0.0.1", "--server.headless", "true", "--server.baseUrlPath", base,
                          *options]  # fmt: skip
