@@ -30,6 +30,7 @@ MOST_BRACKETS = 2_000_000  # lists and objects
 MOST_VALUES = 10_000_000
 MOST_PIXELS = 50_000_000  # of a picture
 MOST_OBJECTS = 2000  # of one picture
+MOST_UNPACKED = 5_000_000_000  # pixels of all masks of one picture
 _FAR = 1e7  # pixels
 
 
@@ -92,6 +93,9 @@ class Coco:
         items = self.objects.get(picture["id"], ())
         if len(items) > MOST_OBJECTS:
             raise CocoError(f"This picture has {len(items)} objects; at most {MOST_OBJECTS} are read.")
+        masks = sum(isinstance(item.get("segmentation"), Mapping) for item in items)
+        if masks * frame.file[0] * frame.file[1] > MOST_UNPACKED:
+            raise CocoError(f"The {masks} masks of this picture have more than {MOST_UNPACKED / 1e6:,.0f} megapixels.")
         whole = all(item.get("iscrowd") for item in items)
         made = [(_painted_at(item), self._shape(item, frame, whole)) for item in items]
         found = tuple(shape for _, shape in sorted(made, key=lambda pair: pair[0]) if shape is not None)

@@ -79,23 +79,33 @@ class Shapes:
         """The drawing that the shapes make where names stand for classes; names of None or without entry are left out.
 
         What no shape covers becomes a polygon of background below all others where `rest` says so and the classes have
-        one. Raises ShapeError where a drawing cannot hold so many points.
+        one; what is left out is void upon it, since nobody knows whether that is background. More points than a drawing
+        can hold become cells of the brush.
         """
+        polygons, _ = self._painted(mapping, classes)
+        whole = Drawing(tuple(polygons), blank(self.size).cells)
+        if len(polygons) > MOST_POLYGONS or sum(len(polygon.points) for polygon in polygons) > MOST_POINTS:
+            return Drawing((), rasterise(whole))
+        return whole
+
+    def _painted(self, mapping: Mapping[str, int | None], classes: Sequence[str]) -> tuple[list[Polygon], bool]:
+        """The polygons in their order, and whether the first one is background that no shape covers."""
         polygons: list[Polygon] = []
+        unknown: list[Polygon] = []
         for item in self.items:
             label = VOID if item.void else mapping.get(item.name)
-            if label is not None:
-                polygons += (Polygon(label, ring) for ring in map(self._cut, item.rings) if ring is not None)
+            rings = [ring for ring in map(self._cut, item.rings) if ring is not None]
+            if label is None:
+                unknown += (Polygon(VOID, ring) for ring in rings)
+            else:
+                polygons += (Polygon(label, ring) for ring in rings)
         known = {polygon.label for polygon in polygons if inside(polygon.points, self.size).any()}
-        ground = next((k for k, name in enumerate(classes) if name == BACKGROUND), None)
+        ground = class_called(BACKGROUND, classes)
         if known - {VOID} and self.rest and ground is not None and ground not in known:
             height, width = self.size
             corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-            polygons.insert(0, Polygon(ground, corners))
-        whole = Drawing(tuple(polygons), blank(self.size).cells)
-        if len(polygons) > MOST_POLYGONS or sum(len(polygon.points) for polygon in polygons) > MOST_POINTS:
-            return Drawing((), rasterise(whole))  # the brush holds any label map
-        return whole
+            return [Polygon(ground, corners), *unknown, *polygons], True
+        return polygons, False
 
     def labels(self, mapping: Mapping[str, int | None], classes: Sequence[str]) -> np.ndarray:
         """(H, W) uint8: the label map of `drawing`, 255 = void."""
@@ -112,11 +122,11 @@ class Shapes:
             left = sum(counts[name] for name in strangers)
             notes.append(f"No class of this model is called {quoted(strangers)}: {shapes_were(left)} left out.")
         if guessed:
-            pairs = ", ".join(f"{quoted([name])} as {quoted([classes[k]])}" for name, k in guessed[:MOST_NAMES])
-            more = f" and {len(guessed) - MOST_NAMES} more" if len(guessed) > MOST_NAMES else ""
-            notes.append(f"Taken: {pairs}{more}.")
-        drawn = self.drawing(mapping, classes).polygons
-        if drawn and classes[drawn[0].label % len(classes)] == BACKGROUND and _whole(drawn[0], self.size):
+            pairs = [(quoted([name]), quoted([classes[k]])) for name, k in guessed[:MOST_NAMES]]
+            fitting = [pair for i, pair in enumerate(pairs) if sum(len(name) - 2 for name, _ in pairs[: i + 1]) <= 80]
+            more = f" and {len(guessed) - len(fitting)} more" if len(guessed) > len(fitting) else ""
+            notes.append(f"Taken: {', '.join(f'{name} as {known}' for name, known in fitting)}{more}.")
+        if self._painted(mapping, classes)[1]:
             notes.append("What no shape covers is taken as background.")
         return tuple(notes)
 
@@ -125,10 +135,6 @@ class Shapes:
         height, width = self.size
         found = clipped(ring, width, height)
         return found if len(found) >= LEAST_POINTS else None
-
-
-def _whole(polygon: Polygon, size: tuple[int, int]) -> bool:
-    return polygon.points.tolist() == [[0, 0], [size[1], 0], [size[1], size[0]], [0, size[0]]]
 
 
 def around(mask: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -108,7 +108,7 @@ def _ask_names(brought: Import, classes: Classes) -> dict[str, int | None]:
     rows = [
         (
             f"Class of name {i + 1}",
-            lambda place, name=name: place.text(f"{quoted([name])} · {counts[name]}"),
+            lambda place, name=name: place.text(f"{quoted([name])} · {counts[name]} shape{'s' * (counts[name] > 1)}"),
             ends.get(mapping[name], mapping[name]),
         )
         for i, name in enumerate(order[:ROWS])

@@ -97,7 +97,8 @@ def test_what_the_app_wrote_opens_again():
 
 def test_categories_that_are_no_classes_are_said():
     got, said = labels(file(instance(90), instance(18, [[30, 20, 38, 20, 38, 28]])))
-    assert set(np.unique(got)) == {0, 2}
+    assert set(np.unique(got)) == {0, 2, 255}
+    assert (got == 255).sum() == 14 * 16, "nobody said that a toothbrush is background"
     assert "No class of this model is called “toothbrush”: 1 shape was left out." in said
 
 
@@ -125,6 +126,13 @@ def test_sizes_are_scaled_or_refused():
     assert (labels(data, original=(80, 90))[0] == 1).sum() == 224
     with pytest.raises(CocoError, match="80 x 90 pixels and the picture has 40 x 30"):
         labels(data)
+
+
+def test_masks_that_unpack_too_far_are_refused_before():
+    picture = {"id": 7, "file_name": "a.jpg", "width": 7000, "height": 7000}
+    data = file(*[instance(1, {"size": [7000, 7000], "counts": [49_000_000]})] * 103, pictures=[picture])
+    with pytest.raises(CocoError, match="more than 5,000 megapixels"):
+        labels(data, original=(7000, 7000))
 
 
 DEEP = b"[" * 30_000

@@ -249,6 +249,22 @@ def test_a_name_that_was_guessed_is_said():
     assert read(file(shape("небо"))).note == "No class of this model is called “небо”: 1 shape was left out."
 
 
+def test_a_sentence_repeats_little_of_a_file():
+    names = ["sky" + "-" * (20 + i) + "1" for i in range(5)]
+    note = read(file(*map(shape, names))).note
+    assert note.startswith("Taken: “sky-")
+    assert note.endswith(" and 2 more.")
+    assert len(note) < 140
+
+
+def test_background_is_said_of_many_shapes_too():
+    """More than a drawing holds as polygons."""
+    dots = [shape(points=[[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1]]) for y in range(30) for x in range(0, 40, 2)]
+    got = read(file(*dots), ("sky", "Background"))
+    assert (got.labels[:, 1::2] == 1).all()
+    assert got.note == "What no shape covers is taken as background."
+
+
 def test_the_rest_is_background_where_there_is_one():
     """Else a model that calls everything "sky" would be right everywhere (the same in a folder)."""
     classes = ("background", "sky")
@@ -261,6 +277,9 @@ def test_the_rest_is_background_where_there_is_one():
     ours = read(write(blank(SHAPE, (Polygon(1, np.array(SQUARE)),)), classes, "a.png"), classes)
     assert (ours.labels == 255).sum() == 30 * 40 - 14 * 16
     assert read(file(shape("car")), classes).drawing.empty
+    both = read(file(shape("car", [[0, 0], [9, 0], [9, 9], [0, 9]]), shape()), classes)
+    assert (both.labels[:9, :4] == 255).all(), "nobody said that a car is background"
+    assert (both.labels[3:17, 4:20] == 1).all()
 
 
 def test_shapes_over_the_photo_as_its_sensor_saw_it():
