@@ -232,25 +232,25 @@ def _is_picture(file: File) -> bool:
 
 
 def _json_files(others: Sequence[File], pictures: Sequence[File]) -> tuple[list[File], list[File]]:
-    """Files of labelme's JSON that are called like a picture, and those of COCO's."""
+    """Files of shapes that are called like a picture, and those of COCO's that are not."""
     stems = {key for file in pictures for key in (file.stem.casefold(), file.parts[-1].casefold())}
     jsons = [file for file in others if file.ending == ".json"]
     called = [file for file in jsons if file.stem.casefold() in stems]
     kinds = [_kind_of_json(file) for file in called[:_JSONS]]
-    shapes = [file for file, kind in zip(called, kinds, strict=False) if kind == "labelme"]
-    if kinds and kinds.count("labelme") == len(kinds):
+    shapes = [file for file, kind in zip(called, kinds, strict=False) if kind]
+    if kinds and all(kinds):
         shapes = called
     rest = [file for file in jsons if file.stem.casefold() not in stems]
     return shapes, [file for file in rest[:_JSONS] if _kind_of_json(file) == "coco"]
 
 
 def _kind_of_json(file: File) -> str:
-    """ "labelme", "coco" or "" by the keys that it holds."""
+    """ "labelme" (or ISAT, which is read alike), "coco" or "" by the keys that it holds."""
     try:
         data = file.read().replace(b"\0", b"")  # UTF-16 becomes readable
     except CollectionError:
         return ""
-    if b'"shapes"' in data:
+    if b'"shapes"' in data or (b'"objects"' in data and b'"segmentation"' in data):
         return "labelme"
     return "coco" if b'"annotations"' in data and b'"images"' in data else ""
 

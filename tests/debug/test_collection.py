@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import stat
@@ -19,9 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine import gallery
+from engine import exports, gallery
 from engine.debug import collection, zips
 from engine.debug.collection import Collection, CollectionError, from_files, from_folder, from_path
+from engine.debug.ground import ground
 
 
 def picture(level: int = 90, ending: str = "PNG") -> bytes:
@@ -53,6 +55,28 @@ def why(item) -> str:
     with pytest.raises(CollectionError) as error:
         item.read()
     return str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_shapes_called_like_their_picture_belong_to_it_whatever_tool_wrote_them(encoding):
+    """Also a COCO file of ours that was renamed: what it calls its picture says nothing any more."""
+    square = [[1, 1], [7, 1], [7, 6], [1, 6]]
+    labels = np.zeros((10, 12), np.uint8)
+    labels[1:6, 1:7] = 1
+    texts = {
+        "a": json.dumps({"shapes": [{"label": "cat", "points": square}], "imageWidth": 12, "imageHeight": 10}),
+        "b": exports.coco_json(labels, ("background", "cat"), "before.png"),
+        "c": json.dumps(
+            {"info": {"width": 12, "height": 10}, "objects": [{"category": "cat", "segmentation": square}]}
+        ),
+    }
+    files = {f"{name}.png": picture(i) for i, name in enumerate("abc")}
+    files |= {f"{name}.json": text.encode(encoding) for name, text in texts.items()}
+    found = of_zip(files)
+    assert [item.called.rsplit("/", 1)[-1] for item in found.items] == ["a.json", "b.json", "c.json"]
+    for item in found.items:
+        truth = ground(item.mask(), item.name, (12, 10), (12, 10), ("background", "cat"), np.zeros((2, 3), np.uint8))
+        assert np.array_equal(truth.labels, labels)
 
 
 def test_a_folder_a_zip_and_uploads_give_the_same(tmp_path):
