@@ -11,6 +11,7 @@ if __name__ == "__main__":  # each run of a visit
     st.logo(LOGO, size="large", icon_image=ICON)
     page = navigation()
     keepsake.stow()
+    keepsake.come_back()
     keepsake.say()
     page.run()
 else:  # imported once by `streamlit run app.py`

@@ -6,6 +6,7 @@ says is checked as if a stranger said it (`engine.debug.onnx_pipe`).
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -55,6 +56,15 @@ class Process:
     def pid(self) -> int:
         """Its process id."""
         return self._popen.pid
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes now, 0 where nobody can know."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, ValueError, IndexError):
+            return 0
+        return pages * resource.getpagesize()
 
     def ask(self, head: dict, arrays: np.ndarray | Sequence[np.ndarray], seconds: float,
             tick: Tick | None = None) -> tuple[dict, list]:  # fmt: skip
@@ -123,6 +133,12 @@ class Network:
         weakref.finalize(self, self._holder.close)
         with self._holder.lock:
             self.info = _info(self._holder.opened(tick))
+
+    @property
+    def held(self) -> int:
+        """Bytes that it takes now: of its file, and of its process while that lives."""
+        process = self._holder.process
+        return self.size + (process.held if process else 0)
 
     def look(self, array: np.ndarray, tick: Tick | None = None) -> tuple[Seen | None, ...]:
         """What each of `info.outputs` is like for `array` at the input. tick: as for `run`. Raises ModelError."""

@@ -45,6 +45,12 @@ class Lost:
 _keepsake = st.components.v2.component("saccade_keepsake", html="<span></span>", js=join("keepsake", MODULES))
 
 
+@st.fragment(run_every=3600)
+def come_back() -> None:
+    """Let the page come back by itself when its connection does: Streamlit's frontend asks a server to which it is
+    connected anew for a run only where something runs by itself (`App.handleConnectionStateChanged`)."""
+
+
 def stow(key: str = "keepsake") -> None:
     """Let the tab keep what is in hand now; called in each run of the app, and where a fragment changes it."""
     chosen = picker.in_hand()

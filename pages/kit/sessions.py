@@ -33,6 +33,7 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from engine.keep import Keep, size_of
+from pages.kit import logs
 
 AWAY = float(os.environ.get("SACCADE_AWAY", "900"))  # seconds; below server.disconnectedSessionTTL
 LOOK = 5.0  # seconds between two looks
@@ -269,6 +270,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Look after the visits for as long as the server runs."""
     global _loop
     _loop = asyncio.get_running_loop()
+    logs.bound()
     task = asyncio.create_task(_sweep())
     try:
         yield

@@ -73,3 +73,29 @@ def test_a_reload_brings_all_back(page, picture, mask):
         has_picture(page)
         has_truth(page)
         assert page.get_by_text("Your last visit has ended").count() == 0, "nothing was lost"
+
+
+def test_a_new_server_gets_picture_and_truth_from_the_tab(page, picture, mask):
+    with Server(ROOT / "app.py") as server:
+        opened(page, server)
+        bring(page, picture)
+        bring_mask(page, mask)
+    with Server(ROOT / "app.py", port=server.port):
+        page.get_by_text("Your last visit has ended").wait_for(timeout=90_000)
+        has_picture(page)
+        has_truth(page)
+        page.get_by_text("the picture and its ground truth came back from this tab").wait_for()
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.get_by_text("Your last visit has ended").wait_for(state="detached")
+
+
+def test_a_pause_costs_nothing(page, picture):
+    with Server(ROOT / "app.py") as server:
+        opened(page, server)
+        bring(page, picture)
+        session = page.evaluate("JSON.parse(sessionStorage.getItem('saccade_visit')).session")
+        page.evaluate("window.__ws.sockets.forEach((socket) => socket.close())")
+        page.wait_for_function("() => window.__ws.sockets.length > 1 && window.__ws.sockets.at(-1).readyState === 1")
+        page.get_by_role("button", name="Change").wait_for()
+        has_picture(page)
+        assert page.evaluate("JSON.parse(sessionStorage.getItem('saccade_visit')).session") == session
