@@ -10,13 +10,17 @@ import ctypes
 import hashlib
 import importlib
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.cards import ASSETS, Card, ModelError
+from engine.keep import Keep
+
+ARENAS = 2  # of glibc's memory
+LOADED = Keep(256 * 2**20)  # models by name and device; what was not asked for longest goes first
 
 if TYPE_CHECKING:  # torch takes seconds to import: what asks for names and cards alone does without
     from torch import Tensor, nn
@@ -59,22 +63,39 @@ def load(name: str, device: str = "cpu") -> Any:
 def keep_memory() -> None:
     """Ask glibc to keep freed buffers rather than to return them page by page: up to a quarter off each run on a CPU.
 
-    It costs what one run needs at its peak, some 80 MB, held for as long as the process lives.
+    It costs what one run needs at its peak, some 80 MB, held for as long as the process lives, in each of glibc's
+    arenas: so there are `ARENAS` for all threads, where glibc would take eight for each core.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-8, ARENAS)  # M_ARENA_MAX; before threads take more
         libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
     except (OSError, AttributeError):
         pass  # another C library: slower, not wrong
 
 
-@lru_cache(maxsize=64)
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A model, and the bytes of its numbers (`engine.keep.size_of`)."""
+
+    model: Any
+    held: int
+
+
 def _load(name: str, device: str) -> Any:
     keep_memory()
     if name not in names():
         raise ModelError(f"There is no model called {name!r}; the models are {', '.join(names())}.")
-    return build(registry.card(name), device)
+    return LOADED.get((name, device), lambda: _loaded(build(registry.card(name), device))).model
+
+
+def _loaded(model: Any) -> _Loaded:
+    from torch import nn
+
+    parts = [part for part in vars(model).values() if isinstance(part, nn.Module)] if hasattr(model, "__dict__") else []
+    tensors = {id(x): x for part in parts for x in (*part.parameters(), *part.buffers())}
+    return _Loaded(model, sum(x.numel() * x.element_size() for x in tensors.values()))
 
 
 def build(card: Card, device: str = "cpu") -> Any:

@@ -20,7 +20,7 @@ def mine(network):
     registry.register(card_of(name="mine"), lambda card, device: FcnModel(card, network, device))
     yield "mine"
     registry.unregister("mine")
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
 
 
 def test_a_registered_model_is_as_good_as_ours(mine, rgb, capsys):

@@ -16,9 +16,9 @@ def assets(tmp_path, monkeypatch):
     """An empty assets folder, and a zoo that has loaded nothing yet."""
     monkeypatch.setattr(cards, "ASSETS", tmp_path)
     monkeypatch.setattr(zoo, "ASSETS", tmp_path)
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
     yield tmp_path
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
 
 
 def test_a_card_comes_back(assets):
@@ -103,3 +103,18 @@ def test_the_cards_that_ship_are_whole():
             assert 0 < card.figures[less] < card.figures[more] < 1
         if card.bundled:
             assert zoo.read_weights(card)
+
+
+def test_models_kept_are_bounded_by_bytes(monkeypatch, model, network):
+    """The one that was not asked for longest goes first, and is built anew when it is wanted."""
+    from engine.keep import Keep
+
+    size = sum(x.numel() * x.element_size() for x in (*network.parameters(), *network.buffers()))
+    monkeypatch.setattr(zoo, "LOADED", Keep(int(2.5 * size)))
+    monkeypatch.setattr(zoo.registry, "card", lambda name: card_of(name=name))
+    built = []
+    monkeypatch.setattr(zoo, "build", lambda card, device: built.append(card.name) or type(model)(card, network))
+    for name in ("fcn-scenes", "fcn-animals", "fcn-scenes", "patches", "fcn-scenes", "fcn-animals"):
+        zoo.load(name)
+    assert built == ["fcn-scenes", "fcn-animals", "patches", "fcn-animals"]
+    assert 2 * size <= zoo.LOADED.held < 2.1 * size

@@ -1,7 +1,7 @@
 """Models and what they made of a picture, kept for all visitors: keyed by content, bounded by bytes, never by person.
 
 References
-1. Streamlit's cache_resource hands the same object to everybody: models are in eval mode, encodings are not changed.
+1. `engine.zoo.load` hands the same model to everybody: models are in eval mode, encodings are not changed.
 2. `engine.keep` and `pages.kit.queue`: what takes long runs in turn with everybody else's, and its result is kept.
 """
 
@@ -56,7 +56,6 @@ def _marks(state: sessions.State) -> set[str]:
     return {*owned.names_in(state), *picker.keys_in(state)}
 
 
-@st.cache_resource(show_spinner=False)
 def _model(name: str) -> Any:
     import torch
 

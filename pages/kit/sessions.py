@@ -32,6 +32,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
+from engine import zoo
 from engine.keep import Keep, size_of
 from pages.kit import logs
 
@@ -271,6 +272,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     global _loop
     _loop = asyncio.get_running_loop()
     logs.bound()
+    zoo.keep_memory()  # before threads take memory of their own
     task = asyncio.create_task(_sweep())
     try:
         yield

@@ -220,10 +220,8 @@ def test_a_nudge_moves_soft_as_predicted_and_argmax_not():
 
 def test_a_missing_model_is_said_in_a_sentence(monkeypatch, tmp_path):
     from engine import cards, zoo
-    from pages.kit import models
 
-    models._model.clear()
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
     monkeypatch.setattr(cards, "ASSETS", tmp_path)
     page = visit(CAPTIONS).run()
     assert not page.exception

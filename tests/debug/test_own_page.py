@@ -231,7 +231,7 @@ def test_the_example_of_a_python_model_runs():
         assert app.selectbox(key="model").value == "threshold"
     finally:
         registry.unregister("threshold")
-        zoo._load.cache_clear()
+        zoo.LOADED.clear()
 
 
 def test_the_examples_of_export_run(tmp_path):

@@ -51,8 +51,7 @@ def test_a_registered_model_is_on_the_page_too(network):
         assert "Registered." in text_of(app)
     finally:
         registry.unregister("registered")
-        models._model.clear()
-        zoo._load.cache_clear()
+        zoo.LOADED.clear()
 
 
 def test_a_model_that_cannot_answer_is_a_sentence(brought, monkeypatch):

@@ -70,14 +70,11 @@ def test_nonsense_in_the_url_is_ignored():
 
 
 def test_a_missing_model_is_said_in_a_sentence(monkeypatch, tmp_path):
-    from engine import cards
-    from pages.kit import models
+    from engine import cards, zoo
 
-    models._model.clear()
     monkeypatch.setattr(cards, "ASSETS", tmp_path)
-    from engine import zoo
 
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
     page = visit(MULTISCALE).run()
     assert not page.exception
     assert "no card of a model called 'multiscale'" in page.warning[0].value

@@ -218,8 +218,7 @@ def test_without_weights_the_page_says_so(monkeypatch, tmp_path, with_card):
 
     monkeypatch.setattr(cards, "ASSETS", tmp_path)
     monkeypatch.setattr(zoo, "ASSETS", tmp_path)
-    zoo._load.cache_clear()
-    models._model.clear()
+    zoo.LOADED.clear()
     if with_card:
         PLANS["patches"].card.write()
     app = visit(PATCHES).run()

@@ -171,11 +171,11 @@ def test_the_zoo_tries_again_after_a_failure(card, tmp_path, monkeypatch):
     monkeypatch.setattr(Card, "read", staticmethod(lambda name: cards[0]))
     missing = replace(card, settings={**card.settings, "url": (tmp_path / "gone-12345678.pth").as_uri()})
     cards = [missing]
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
     with pytest.raises(ModelError, match="cannot be loaded"):
         zoo.load(NAME)
     assert not published.available(NAME)
     cards[0] = card
     assert isinstance(zoo.load(NAME), published.Published)
     assert published.available(NAME)
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()

@@ -68,10 +68,8 @@ def test_a_painting_makes_it_go_on_and_can_be_forgotten(monkeypatch):
 
 def test_a_missing_model_is_said_in_a_sentence(monkeypatch, tmp_path):
     from engine import cards, zoo
-    from pages.kit import models
 
-    models._model.clear()
-    zoo._load.cache_clear()
+    zoo.LOADED.clear()
     monkeypatch.setattr(cards, "ASSETS", tmp_path)
     page = visit(RECURRENT).run()
     assert not page.exception

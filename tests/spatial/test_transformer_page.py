@@ -13,7 +13,6 @@ from engine.spatial.distortions import TASKS
 from engine.spatial.placing import KIND, UPRIGHT, draw, scatter
 from engine.spatial.samples import samples
 from pages.kit import digit as component
-from pages.kit import models
 from pages.kit.digit import Moved, digit_id
 from pages.kit.rooms import TRANSFORMER
 from pages.spatial import transformer_source as source
@@ -30,9 +29,9 @@ FOUR = samples().images[40]
 def small_networks(monkeypatch):
     """Small untrained networks in the place of those of digits."""
     monkeypatch.setattr(zoo, "load", untrained.load)
-    models._model.clear()
+    zoo.LOADED.clear()
     yield
-    models._model.clear()
+    zoo.LOADED.clear()
 
 
 @pytest.fixture
@@ -123,7 +122,7 @@ def test_missing_networks_are_told(page, shown, monkeypatch):
     assert not page.exception
     assert "no plain one" in page.warning[0].value
     assert shown[-1]["plain"] is False
-    models._model.clear()
+    zoo.LOADED.clear()
 
     def none(name, device="cpu"):
         raise ModelError("There is none at all.")
