@@ -43,7 +43,7 @@ def test_each_tab_opens(label):
     page = visit(CAPTIONS, image="landscape").run()
     open_tab(page, KEY, label)
     assert not page.exception
-    assert len(page.tabs) == len(TABS)
+    assert [tab.label for tab in page.tabs if tab.label in TABS] == list(TABS)
 
 
 def test_the_plain_model_has_no_maps_and_says_so():
@@ -165,7 +165,7 @@ def test_a_hidden_part_is_compared(monkeypatch):
     monkeypatch.setattr(painting, "painted", painted_as(painting.HIDE))
     page = visit(CAPTIONS, image="landscape").run()
     assert not page.exception
-    assert len(page.tabs) == len(TABS) + 1
+    assert len([tab for tab in page.tabs if tab.label not in ("soft", "hard")]) == len(TABS) + 1
     open_tab(page, KEY, "With and without")
     table = page.dataframe[-1].value
     assert list(table["picture"]) == ["whole", "hidden in part"] * 2

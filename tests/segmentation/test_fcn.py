@@ -146,7 +146,7 @@ def test_the_strongest_push_is_the_strongest(model, rgb):
     data = heat(trace, 3)
     k = np.unravel_index(np.abs(data).argmax(), data.shape)[0]
     push = data.flat[np.abs(data).argmax()]
-    assert f"{push:+.1f} for {trace.classes[k]}" in trace.steps[3].sentence
+    assert f"{push:+.1f} in the logit of {trace.classes[k]}" in trace.steps[3].sentence
 
 
 @pytest.mark.parametrize("shape", [(33, 47), (1, 200), (200, 1), (1, 1), (8, 160), (31, 640)])
