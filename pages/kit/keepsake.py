@@ -104,6 +104,8 @@ def _back(key: str) -> None:
     message = st.session_state[key].get("back")
     if isinstance(message, Mapping) and isinstance(former := message.get("session"), str) and len(former) <= 64:
         st.session_state[_TOOK] = former
+        if sessions.brought():
+            return  # somebody was quicker with something else: nothing takes its place
         if not sessions.take_over(former):
             st.session_state[_LOST] = take(message)
         elif chosen := picker.in_hand():

@@ -80,6 +80,11 @@ def visit() -> str:
     return context.session_id if context else ""
 
 
+def brought() -> bool:
+    """Whether this visit has sent files of its own already."""
+    return _loop is not None and bool(get_instance().uploaded_file_mgr.file_storage.get(visit()))
+
+
 def take_over(former: str) -> bool:
     """Move all that a visit held into this one, if it is away and of the same browser; called while a script runs."""
     if _loop is None or visit() not in _browsers or _browsers.get(former) != _browsers[visit()]:

@@ -98,11 +98,20 @@ def test_the_square_is_dragged_and_the_answer_follows(patch):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x - 150, y - 60, steps=8)
-    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    frames = "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))"
+    page.evaluate(frames)
     x1, y1, side = square(page)
     scale = box["width"] / 96
     assert (x1, y1, side) == (pytest.approx(225 - 150 / scale, abs=1), pytest.approx(150 - 60 / scale, abs=1), 96)
-    assert np.abs(pixels(page)[y1 - 40 : y1 + 40, x1 - 40 : x1 + 40] - grey(RGB)).max() <= 2, "drawn by the browser"
+
+    def off() -> float:
+        return np.abs(pixels(page)[y1 - 40 : y1 + 40, x1 - 40 : x1 + 40] - grey(RGB)).max()
+
+    for _ in range(20):  # an answer to a place on the way may be painted between two frames
+        if off() <= 2:
+            break
+        page.evaluate(frames)
+    assert off() <= 2, "drawn by the browser"
     answered(page)
     assert sent(page) > messages, "Python is asked during the drag"
     says(page, Patch(96.0, x1, y1))
@@ -144,7 +153,7 @@ def test_the_occlusion_map_is_run_and_given_up(page, serve):
     assert page.locator("[data-ready=true] canvas").count() >= 2
     page.get_by_role("slider", name="Step, px").focus()
     page.keyboard.press("Home")
-    page.get_by_text("57 x 38 places: 2166 runs").wait_for()
+    page.get_by_text("57 x 38 places: 2,166 runs").wait_for()
     page.get_by_role("button", name="Slide the square").click()
     page.get_by_text("Slide the square: ").wait_for()
     page.get_by_role("button", name="Cancel").click()

@@ -55,6 +55,8 @@ def test_words_of_a_file_do_nothing(page, serve, tmp_path):
     for i, words in enumerate(WILD[:3]):
         path = tmp_path / f"{i}.zip"
         path.write_bytes(wild(words).to_zip())
+        if i:
+            page.evaluate("() => sessionStorage.clear()")  # another visit, not this one loaded anew
         replay(page, serve, path)
         expect(page.locator(f"{VIEWER} .rail button").first).to_contain_text(words)
         page.get_by_role("tab", name="Card and settings").click()
