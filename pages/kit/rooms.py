@@ -168,7 +168,7 @@ _STYLE = """<style>
 .stAppHeader {height: 2.2rem; background: transparent; pointer-events: none} .stAppHeader * {pointer-events: auto}
 .stApp:has([data-testid="stExpandSidebarButton"]) .stMainBlockContainer {padding-top: 3.8rem}
 .stApp:has([data-testid="stExpandSidebarButton"]) .stAppHeader {
-  height: 3.5rem; background: var(--st-background-color, white)
+  height: 3.5rem; background: color-mix(in srgb, Canvas 80%, transparent); backdrop-filter: blur(12px)
 }
 @media (max-height: 900px) {
   .stSidebar :is([data-testid="stSidebarHeader"], [data-testid="stSidebarNav"]) {margin-bottom: 0; padding-bottom: 0}
