@@ -43,6 +43,7 @@ TOGETHER = 2**30  # bytes that all visits together may cause the server to hold
 EACH = 2**29  # the same, of one visit
 AWAY_BYTES = 2**28  # of these, what visits may hold that are away
 SPARE = 2**28  # bytes of memory that the machine should have left while visits are away
+RESIDENT = 700 * 2**20  # bytes in memory from which on what is free is given back every `LOOK` seconds
 FULL = "The server holds as much for its visitors as it can at the moment. Close what you no longer need, or try later."
 
 _WIDGET = "$$"  # what the state calls a widget begins so
@@ -291,12 +292,22 @@ async def _sweep() -> None:
         runtime = get_instance()
         if close_those_away(runtime, time.monotonic()) + keep_within(runtime):
             await asyncio.to_thread(tidy)
+        elif resident() > RESIDENT:  # mostly free memory that glibc keeps for the next run (`engine.zoo.keep_memory`)
+            await asyncio.to_thread(trim)
 
 
 def tidy() -> None:
     """Free what ended visits left in circles of references, and give it back to the system."""
     gc.collect()
     trim()
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory, 0 where nobody can know."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def trim() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import numpy as np
@@ -184,3 +185,26 @@ def test_outside_a_visit_nothing_is_remembered(monkeypatch):
     monkeypatch.setattr(sessions, "_seen", {})
     sessions.here()
     assert sessions._seen == {}
+
+
+def test_free_memory_goes_back_while_the_process_is_large(monkeypatch):
+    """A look at the visits gives back what is free, though nobody has left; a small process is left alone."""
+    given, looks = [], iter([2 * sessions.RESIDENT, sessions.RESIDENT // 2])
+
+    async def looked(_: float) -> None:
+        if len(given) > 1:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(sessions.asyncio, "sleep", looked)
+    monkeypatch.setattr(sessions, "get_instance", lambda: None)
+    monkeypatch.setattr(sessions, "close_those_away", lambda *_: 0)
+    monkeypatch.setattr(sessions, "keep_within", lambda _: 0)
+    monkeypatch.setattr(sessions, "resident", lambda: next(looks, given.append("looked twice") or 0))
+    monkeypatch.setattr(sessions, "trim", lambda: given.append("trimmed"))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(sessions._sweep())
+    assert given.count("trimmed") == 1
+
+
+def test_the_resident_size_is_known_here():
+    assert sessions.resident() > 10 * MB
