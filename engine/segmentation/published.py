@@ -28,7 +28,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import get_model, get_model_weights
 
 from engine.cards import Card, ModelError
 from engine.segmentation.onepass import OnePass
@@ -152,12 +151,16 @@ class Stride8(Normalised):
     """One of the networks whose weights torchvision publishes: cells of stride 8."""
 
     def __init__(self, name: str, classes: int) -> None:
+        from torchvision.models import get_model_weights
+
         preset = get_model_weights(name).DEFAULT.transforms()
         super().__init__(empty(name, classes), preset.mean, preset.std)
 
 
 def empty(name: str, classes: int) -> nn.Module:
     """torchvision's network called `name` with random weights and without its auxiliary head."""
+    from torchvision.models import get_model
+
     options = {} if name.startswith("lraspp") else {"aux_loss": False}
     return get_model(name, weights=None, weights_backbone=None, num_classes=classes, **options)
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from torchvision.models import get_model
 
 from engine import zoo
 from engine.cards import Card, ModelError
@@ -69,7 +70,7 @@ def test_torchvisions_networks_are_recognised(name):
     """From their shapes alone, wrapped in DataParallel and with the auxiliary head."""
     options = {} if name.startswith("lraspp") else {"aux_loss": True}
     with torch.device("meta"):
-        net = published.get_model(name, weights=None, weights_backbone=None, num_classes=5, **options)
+        net = get_model(name, weights=None, weights_backbone=None, num_classes=5, **options)
     shapes = {k: tuple(t.shape) for k, t in net.state_dict().items()}
     found = architectures.recognise(shapes)
     assert (found.name, found.classes, found.published) == (name, 5, True)
