@@ -105,7 +105,8 @@ def _given_up() -> None:
 
 def said(job: Job, waiting: str) -> str:
     """How a run goes, in words."""
-    left = "" if job.left is None else f" · about {duration(job.left)} left"
+    seconds = job.left  # asked once: the run may end meanwhile
+    left = "" if seconds is None else f" · about {duration(seconds)} left"
     if job.state == "waiting":
         return f"Place {job.place} in the queue{left}"
     return f"{waiting}{left}"

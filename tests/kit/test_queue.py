@@ -146,6 +146,20 @@ def twice():
         st.text(run(lambda name=name: time.sleep(0.5) or name, "The network looks"))
 
 
+def test_a_run_may_end_while_it_is_spoken_of():
+    """The time left is known at the first look and no more at the second."""
+
+    class Ending:
+        state = "running"
+        looks = iter((5.0, None))
+
+        @property
+        def left(self):
+            return next(self.looks)
+
+    assert queue.said(Ending(), "It looks") == "It looks · about 5 s left"
+
+
 def test_one_run_of_a_script_may_wait_twice():
     app = AppTest.from_function(twice, default_timeout=20).run()
     assert not app.exception
