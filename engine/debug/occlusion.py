@@ -64,7 +64,9 @@ class Sliding:
             raise OcclusionError(f"The square needs a side of 1 to {Patch.high:g} pixels and a step of at least 1.")
         rows, columns = (-(-length // self.step) for length in size)
         if rows * columns > CELLS:
-            raise OcclusionError(f"A step of {self.step} pixels needs {rows * columns} runs; at most {CELLS} are made.")
+            raise OcclusionError(
+                f"A step of {self.step} pixels needs {rows * columns:,} runs; at most {CELLS:,} are made."
+            )
         return rows, columns
 
 

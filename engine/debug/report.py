@@ -26,8 +26,9 @@ from engine.debug import batch, collection, report_page
 from engine.debug.batch import Row
 from engine.debug.collection import CollectionError
 from engine.debug.ground import READINGS, Reading, labelmap
+from engine.debug.onnx_spec import unique
 from engine.debug.pairing import plain
-from engine.debug.report_page import IN_EITHER, IN_TRUTH, Report, unique
+from engine.debug.report_page import IN_EITHER, IN_TRUTH, Report
 
 ENDINGS = (".html", ".csv", ".json")
 FORMAT = 2  # of the file that an unfinished run leaves behind

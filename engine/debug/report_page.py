@@ -11,8 +11,7 @@ import base64
 import hashlib
 import math
 import platform
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from importlib.metadata import version
 from engine import palette
 from engine.cards import ASSETS, Card
 from engine.debug.batch import SURE, Row, Summary, summary, usual_order
+from engine.debug.onnx_spec import unique
 
 IN_TRUTH = "mean IoU, classes in the truth"
 IN_EITHER = "mean IoU, classes in truth or answer"
@@ -56,12 +56,6 @@ class Column:
 _SORTED = {"error": "Sorted by error, the share of the judged pixels that are wrong, the worst first.",
            "disagreement": "Sorted by disagreement between the two models, the largest first.",
            "uncertainty": "Sorted by uncertainty, the largest first."}  # fmt: skip
-
-
-def unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of classes as they are shown: of several that are alike all say their place, from 0."""
-    shared = Counter(names)
-    return tuple(f"{name} ({k})" if shared[name] > 1 else name for k, name in enumerate(names))
 
 
 def html(report: Report) -> str:
